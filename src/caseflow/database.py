@@ -1,0 +1,144 @@
+"""Connections to SQLite and PostgreSQL: how they are set up, begun and how their errors are named.
+
+No tables and no queries live here. Whoever writes begins with `begin_write`, whoever reads several
+things that belong together begins with `begin_read`; both databases then behave alike.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from eventsourcing import persistence
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    LargeBinary,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.types import TypeEngine
+
+BUSY_TIMEOUT_SECONDS = 10
+
+# busy_timeout comes first: the change to WAL may itself have to wait for another process.
+_SQLITE_PRAGMAS = (
+    f"busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+)
+
+
+class Uuid16(TypeDecorator[UUID]):
+    """A UUID in 16 bytes: `uuid` on PostgreSQL, a BLOB on SQLite (which has no such type)."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        native = dialect.name == "postgresql"
+        return dialect.type_descriptor(Uuid() if native else LargeBinary(16))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else value.bytes
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return value if value is None or dialect.name == "postgresql" else UUID(bytes=value)
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `url` that any number of threads may share.
+
+    url: `sqlite:///file.db` or `postgresql+psycopg://…`.
+    Raises ValueError for another database, and for SQLite in memory, where every thread
+    would see a database of its own.
+    """
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database not in (None, "", ":memory:"):
+            return _make_sqlite_engine(url)
+        case "postgresql":
+            return _make_postgresql_engine(url)
+    raise ValueError(f"not a SQLite file or a PostgreSQL database: {parsed!r}")
+
+
+def _make_sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, pool_size=10, max_overflow=20, hide_parameters=True)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # The driver would begin transactions late and only before writes: leave that to _begin_sqlite.
+    dbapi_connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the write lock at once. One that read first could not upgrade its snapshot
+    # after another commit: SQLite refuses that without waiting for the busy timeout.
+    writes = connection.get_execution_options().get("caseflow_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+
+def _make_postgresql_engine(url: str) -> Engine:
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=BUSY_TIMEOUT_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"application_name": "caseflow"},
+    )
+
+
+@contextmanager
+def connect_for_writing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection whose transactions hold SQLite's write lock.
+
+    For callers that commit themselves, what is not is undone; `begin_write` commits on leaving.
+    """
+    with engine.connect() as connection:
+        yield connection.execution_options(caseflow_writes=True)
+
+
+@contextmanager
+def begin_write(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a writing transaction: committed on leaving, undone by an exception."""
+    with connect_for_writing(engine) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def begin_read(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that sees the database as at its first query, however many follow."""
+    on_postgresql = engine.dialect.name == "postgresql"
+    # SQLite's transactions are snapshots as they are.
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect() as connection:
+        yield connection.execution_options(**options if on_postgresql else {})
+
+
+@contextmanager
+def wrapped_errors() -> Iterator[None]:
+    """Raise database errors as the event-sourcing library's errors of the same name.
+
+    The message names the driver's error and nothing else: the driver's own text may quote values.
+    """
+    try:
+        yield
+    except sa_exc.DBAPIError as error:
+        # SQLAlchemy and the library both take their names from PEP 249.
+        wrapper = getattr(persistence, type(error).__name__, persistence.DatabaseError)
+        raise wrapper(type(error.orig).__name__) from error
+    except sa_exc.TimeoutError as error:
+        raise persistence.OperationalError("no free database connection") from error
