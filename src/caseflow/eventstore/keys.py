@@ -1,0 +1,525 @@
+"""The key store: one key for each case, and the few secrets of the deployment.
+
+It is a database apart from the log and out of its backup, so that destroying a key here makes
+every copy of what was sealed under it unreadable. All it holds is wrapped by the master key, a
+file of the deployment. How events are sealed is the matter of `formats/seal.py`.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.dialects import postgresql, sqlite
+
+from caseflow.domain.errors import CaseflowError, WithdrawnError
+from caseflow.database import Uuid16, begin_write, wrapped_errors
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+
+metadata: Final = sa.MetaData()
+
+# The key of each case. A destroyed one keeps its row, so that it is never made again.
+case_keys: Final = sa.Table(
+    "case_keys",
+    metadata,
+    sa.Column("case_id", Uuid16, primary_key=True),
+    # A nonce and the AES-256-GCM of the key; null once destroyed.
+    sa.Column("wrapped", sa.LargeBinary),
+    # Microseconds since 1970, as is the next.
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("destroyed_at", sa.BigInteger),
+)
+
+# Secrets of the deployment, made on first use and wrapped like the keys.
+secrets_table: Final = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+)
+
+_PROOF: Final = "master-key-proof"  # a secret for nothing but to show that the master key opens it
+_BATCH: Final = 1_000  # identifiers in one statement: both databases take 30,000 and more
+
+_Row: TypeAlias = dict[str, object]
+
+
+class WrongMasterKeyError(CaseflowError):
+    """The master key does not open this key store, or what it holds was altered."""
+
+
+class KeyDestroyedError(WithdrawnError):
+    """A key was asked for cases whose key was destroyed; none is made for them again."""
+
+    def __init__(self, case_ids: Sequence[UUID]) -> None:
+        super().__init__("the case was erased")
+        self.case_ids = tuple(case_ids)
+
+
+class MissingKeyError(CaseflowError):
+    """A key file is missing where one must have been: a new key would open nothing."""
+
+
+class KeyFileError(CaseflowError):
+    """A key file that others can read, or that does not hold a key."""
+
+
+class KeyStore:
+    """Case keys and secrets, wrapped by the master key; safe to use from several threads.
+
+    Durability: what a method returned is committed. A key is thus on disk before any event is
+    sealed under it, provided that the engine commits durably (SQLite: synchronous FULL).
+    Caching: a key read here may be used for `ttl_seconds` more after another process destroyed
+    it, never longer. `destroy_key` and `forget` act in this process at once.
+    Errors of the database come as the event-sourcing library's, as from the recorder.
+    Rotation: a process that still has the old master key can neither read nor add keys, it gets
+    WrongMasterKeyError; it never stores a key that the new master key does not open.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        master_key: bytes,
+        *,
+        ttl_seconds: float = 1.0,
+        cache_size: int = 10_000,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep the engine and the key; no statement runs before the first call.
+
+        clock: microseconds since 1970, for `created_at`. monotonic: seconds, for the cache.
+        Raises ValueError when the master key is not 32 bytes.
+        """
+        self._engine = engine
+        self._wrapper = _Wrapper(master_key)
+        self._cache = _Cache(cache_size, ttl_seconds, monotonic)
+        self._secrets: dict[str, bytes] = {}
+        self._clock = clock
+        self._checked = False
+        # One thread at a time reads or writes keys: a read that overlapped a destruction could
+        # put the dead key back into the cache.
+        self._lock = threading.RLock()
+
+    def check(self) -> None:
+        """Make sure that the master key is the one of this store; to be called at start.
+
+        An empty store is bound to the master key from here on.
+        Raises WrongMasterKeyError.
+        """
+        with self._lock, self._write() as connection:
+            if _find_secret(connection, _PROOF) is None:
+                self._bind(connection)
+            self._prove(connection)
+            self._checked = True
+
+    def create_keys(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes]:
+        """Return the key of each case, 32 bytes, made and committed where there was none.
+
+        Raises KeyDestroyedError where a key was destroyed, after the others were made;
+        WrongMasterKeyError when nothing was.
+        """
+        wanted = list(dict.fromkeys(case_ids))
+        with self._lock:
+            self._check_once()
+            with self._write() as connection:
+                self._insert_keys(connection, wanted)
+                self._prove(connection)
+            keys = self.get_keys(wanted)
+        destroyed = [case_id for case_id in wanted if keys[case_id] is None]
+        if destroyed:
+            raise KeyDestroyedError(destroyed)
+        return {case_id: key for case_id, key in keys.items() if key is not None}
+
+    def get_keys(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes | None]:
+        """Return the key of each case: None where destroyed, no item where there never was one.
+
+        Raises WrongMasterKeyError when a key does not open.
+        """
+        with self._lock:
+            wanted = list(dict.fromkeys(case_ids))
+            found = self._cache.find(wanted)
+            missing = [case_id for case_id in wanted if case_id not in found]
+            if missing:
+                found |= self._read_keys(missing)
+            return found
+
+    def destroy_key(self, case_id: UUID, at: int) -> bool:
+        """Destroy the key of a case for good; return whether there was one to destroy.
+
+        at: microseconds since 1970. Doing it again keeps the first time.
+        The bytes leave the database file of SQLite here. PostgreSQL keeps old rows until they
+        are vacuumed, and copies of the store may exist anywhere: an erasure is complete only
+        after `rotate_master_key` and the end of the old master key.
+        """
+        condition = sa.and_(case_keys.c.case_id == case_id, case_keys.c.wrapped.is_not(None))
+        statement = sa.update(case_keys).where(condition).values(wrapped=None, destroyed_at=at)
+        with self._lock:
+            with self._write() as connection:
+                destroyed = connection.execute(statement).rowcount == 1
+            self._cache.forget(case_id)
+            _empty_journal(self._engine)
+        return destroyed
+
+    def forget(self, case_id: UUID) -> None:
+        """Drop the key of a case from memory, on hearing that another process destroyed it."""
+        with self._lock:
+            self._cache.forget(case_id)
+
+    def list_case_ids(self) -> list[UUID]:
+        """Return every case that has or had a key here, ascending by identifier."""
+        query = sa.select(case_keys.c.case_id).order_by(case_keys.c.case_id)
+        with self._read() as connection:
+            return list(connection.scalars(query))
+
+    def get_secret(self, name: str) -> bytes:
+        """Return a 32-byte secret of the deployment, made and committed on first use.
+
+        name: 1 to 64 characters. The secret outlives every rotation of the master key.
+        Raises WrongMasterKeyError, and ValueError for other names.
+        """
+        if not 1 <= len(name) <= 64 or name == _PROOF:
+            raise ValueError("the name of a secret has 1 to 64 characters and is not reserved")
+        with self._lock:
+            if name not in self._secrets:
+                self._secrets[name] = self._read_or_create_secret(name)
+            return self._secrets[name]
+
+    def rotate_master_key(self, new_master_key: bytes) -> None:
+        """Wrap everything again under a new master key, in one transaction.
+
+        The new key must be on disk before the call and must stay the only one after it: until
+        the commit the store opens with the old key alone, after it with the new one alone.
+        Raises WrongMasterKeyError, and ValueError when the new key is not 32 bytes.
+        """
+        new = _Wrapper(new_master_key)
+        with self._lock:
+            with self._write() as connection:
+                # The proof's row first: whoever adds a key meanwhile holds or awaits its lock.
+                _rewrap_secrets(connection, self._wrapper, new)
+                _rewrap_keys(connection, self._wrapper, new)
+            self._wrapper = new
+            _empty_journal(self._engine)
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with wrapped_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        """Yield a writing transaction, committed on leaving, that overwrites what it deletes."""
+        with wrapped_errors(), begin_write(self._engine) as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            yield connection
+
+    def _check_once(self) -> None:
+        if not self._checked:
+            self.check()
+
+    def _bind(self, connection: sa.Connection) -> None:
+        """Store the proof of the master key in a store that holds nothing yet."""
+        if connection.scalar(sa.select(sa.exists(sa.select(case_keys.c.case_id)))):
+            raise WrongMasterKeyError("the key store holds keys, but no proof of their master key")
+        self._insert_secret(connection, _PROOF)
+
+    def _prove(self, connection: sa.Connection) -> None:
+        """Make sure, until the end of the transaction, that our master key is the store's.
+
+        The lock on the row holds a rotation off; SQLite has one writer at a time anyway.
+        """
+        query = _select_secret(_PROOF).with_for_update(read=True)
+        self._wrapper.unwrap(_name_secret(_PROOF), connection.execute(query).scalar_one())
+
+    def _insert_keys(self, connection: sa.Connection, case_ids: Sequence[UUID]) -> None:
+        at = self._clock()
+        rows: list[_Row] = [
+            {"case_id": case_id, "wrapped": self._wrap_new(_name_case(case_id)), "created_at": at}
+            # In one order everywhere, lest two processes wait for each other's rows.
+            for case_id in sorted(case_ids)
+        ]
+        if rows:
+            connection.execute(_insert_missing(connection, case_keys), rows)
+
+    def _read_keys(self, case_ids: Sequence[UUID]) -> dict[UUID, bytes | None]:
+        read_at = self._cache.now()
+        keys: dict[UUID, bytes | None] = {}
+        with self._read() as connection:
+            for batch in _batches(case_ids):
+                query = sa.select(case_keys.c.case_id, case_keys.c.wrapped)
+                for row in connection.execute(query.where(case_keys.c.case_id.in_(batch))):
+                    keys[row.case_id] = self._open_key(row.case_id, row.wrapped)
+        self._cache.keep(keys, read_at)
+        return keys
+
+    def _open_key(self, case_id: UUID, wrapped: bytes | None) -> bytes | None:
+        return None if wrapped is None else self._wrapper.unwrap(_name_case(case_id), wrapped)
+
+    def _read_or_create_secret(self, name: str) -> bytes:
+        self._check_once()
+        with self._write() as connection:
+            wrapped = _find_secret(connection, name)
+            if wrapped is None:
+                self._insert_secret(connection, name)
+                self._prove(connection)
+                # Another process may have been first: what is stored counts.
+                wrapped = connection.execute(_select_secret(name)).scalar_one()
+        return self._wrapper.unwrap(_name_secret(name), wrapped)
+
+    def _insert_secret(self, connection: sa.Connection, name: str) -> None:
+        row = {"name": name, "wrapped": self._wrap_new(_name_secret(name))}
+        connection.execute(_insert_missing(connection, secrets_table), [row])
+
+    def _wrap_new(self, name: bytes) -> bytes:
+        return self._wrapper.wrap(name, secrets.token_bytes(KEY_BYTES))
+
+
+class KeyedHash:
+    """Hashes that only this deployment can make: guessing a name does not find its hash."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Keep the secret: 32 bytes, as from `KeyStore.get_secret`. Raises ValueError."""
+        _require_key("the secret of a keyed hash", secret)
+        self._secret = secret
+
+    def digest(self, *parts: str) -> bytes:
+        """Return HMAC-SHA-256 over the parts, 32 bytes.
+
+        Each part is its length in bytes (four bytes, big-endian) and its UTF-8, so that no two
+        lists of parts make one message. Raises ValueError for lone surrogates.
+        """
+        encoded = (part.encode() for part in parts)
+        message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+        return hmac.digest(self._secret, message, hashlib.sha256)
+
+
+def is_store_empty(engine: sa.Engine) -> bool:
+    """Return whether the key store holds nothing at all, no destroyed key either."""
+    tables = (case_keys.c.case_id, secrets_table.c.name)
+    with wrapped_errors(), engine.connect() as connection:
+        return not any(connection.scalar(sa.select(sa.exists(sa.select(c)))) for c in tables)
+
+
+def read_or_create_master_key(path: Path, store_is_empty: bool) -> bytes:
+    """Return the master key, 32 bytes, as `read_or_create_key_file` does.
+
+    store_is_empty: as `is_store_empty` says; only then may a missing file be made.
+    """
+    return read_or_create_key_file(path, may_create=store_is_empty, what="master key")
+
+
+def read_or_create_key_file(path: Path, *, may_create: bool, what: str) -> bytes:
+    """Return the 32 bytes of a key file; make the file, durably, where there is none.
+
+    The file is one line of base64 (RFC 4648, section 4), mode 0600.
+    what: the name of the key in messages.
+    Raises MissingKeyError when there is no file and none may be made; KeyFileError when group
+    or others have any right to it, or when it does not hold a key.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        if not may_create:
+            raise MissingKeyError(_explain_missing(path, what)) from None
+        return _create_key_file(path, what)
+    with open(descriptor, "rb") as file:
+        # Of the open file, not of the path, which may be another by now.
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            raise KeyFileError(f"the {what} file {path} is open to others: run chmod 600 on it")
+        return _read_key(file.read(), path, what)
+
+
+def _create_key_file(path: Path, what: str) -> bytes:
+    key = secrets.token_bytes(KEY_BYTES)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was faster: its key counts
+        return read_or_create_key_file(path, may_create=False, what=what)
+    with open(descriptor, "wb") as file:
+        file.write(base64.b64encode(key) + b"\n")
+        file.flush()
+        os.fsync(descriptor)
+    _sync_directory(path.parent)
+    return key
+
+
+def _sync_directory(path: Path) -> None:
+    # The name of a new file is the directory's data: without this it may not survive a crash.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_key(text: bytes, path: Path, what: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        # Without the cause: a message must not quote a key.
+        raise KeyFileError(f"the {what} file {path} does not hold {KEY_BYTES} bytes in base64")
+    return key
+
+
+def _explain_missing(path: Path, what: str) -> str:
+    return (
+        f"the {what} file {path} is missing, and the key store is not empty: "
+        "put the file back from where it is kept; a new key would open nothing that is stored"
+    )
+
+
+class _Wrapper:
+    """Wraps keys under the master key: nonce, then AES-256-GCM with the name as additional data.
+
+    A random nonce of 96 bits is good for 2^32 wrappings under one master key.
+    """
+
+    def __init__(self, master_key: bytes) -> None:
+        _require_key("a master key", master_key)
+        self._cipher = AESGCM(master_key)
+
+    def wrap(self, name: bytes, key: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, key, name)
+
+    def unwrap(self, name: bytes, wrapped: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name)
+        except (InvalidTag, ValueError):
+            message = "the master key does not open the key store: is it the right file?"
+            raise WrongMasterKeyError(message) from None
+
+
+class _Cache:
+    """Keys by case, the least recently used dropped first; each for a short time only."""
+
+    def __init__(self, size: int, ttl_seconds: float, now: Callable[[], float]) -> None:
+        self._size = size
+        self._ttl_seconds = ttl_seconds
+        self.now = now
+        self._entries: OrderedDict[UUID, tuple[float, bytes | None]] = OrderedDict()
+
+    def find(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes | None]:
+        oldest = self.now() - self._ttl_seconds
+        found: dict[UUID, bytes | None] = {}
+        for case_id in case_ids:
+            entry = self._entries.get(case_id)
+            if entry is not None and entry[0] > oldest:
+                self._entries.move_to_end(case_id)
+                found[case_id] = entry[1]
+        return found
+
+    def keep(self, keys: dict[UUID, bytes | None], read_at: float) -> None:
+        # The age counts from before the read: what was destroyed since cannot look younger.
+        for case_id, key in keys.items():
+            self._entries[case_id] = (read_at, key)
+            self._entries.move_to_end(case_id)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def forget(self, case_id: UUID) -> None:
+        self._entries.pop(case_id, None)
+
+
+def _rewrap_secrets(connection: sa.Connection, old: _Wrapper, new: _Wrapper) -> None:
+    _lock_proof(connection)
+    update = _update_wrapped(secrets_table, secrets_table.c.name)
+    for row in connection.execute(sa.select(secrets_table)).all():
+        name = _name_secret(row.name)
+        rewrapped = new.wrap(name, old.unwrap(name, row.wrapped))
+        connection.execute(update, {"key": row.name, "rewrapped": rewrapped})
+
+
+def _lock_proof(connection: sa.Connection) -> None:
+    query = _select_secret(_PROOF).with_for_update()
+    connection.execute(query).scalar_one_or_none()
+
+
+def _rewrap_keys(connection: sa.Connection, old: _Wrapper, new: _Wrapper) -> None:
+    update = _update_wrapped(case_keys, case_keys.c.case_id)
+    for batch in _list_held_keys(connection):
+        rows: list[_Row] = []
+        for case_id, wrapped in batch:
+            name = _name_case(case_id)
+            key = old.unwrap(name, wrapped)
+            rows.append({"key": case_id, "rewrapped": new.wrap(name, key)})
+        connection.execute(update, rows)
+
+
+def _list_held_keys(connection: sa.Connection) -> Iterator[Sequence[sa.Row[UUID, bytes]]]:
+    """Return the keys not destroyed, ascending by case, batch by batch."""
+    column = case_keys.c.case_id
+    query = sa.select(column, case_keys.c.wrapped).where(case_keys.c.wrapped.is_not(None))
+    query = query.order_by(column).limit(_BATCH)
+    batch = connection.execute(query).all()
+    while batch:
+        yield batch
+        batch = connection.execute(query.where(column > batch[-1].case_id)).all()
+
+
+def _update_wrapped(table: sa.Table, primary_key: sa.ColumnElement[object]) -> sa.Update:
+    # Only where there is still something: a key destroyed since it was read stays destroyed.
+    condition = sa.and_(primary_key == sa.bindparam("key"), table.c.wrapped.is_not(None))
+    return sa.update(table).where(condition).values(wrapped=sa.bindparam("rewrapped"))
+
+
+def _select_secret(name: str) -> sa.Select[bytes]:
+    return sa.select(secrets_table.c.wrapped).where(secrets_table.c.name == name)
+
+
+def _find_secret(connection: sa.Connection, name: str) -> bytes | None:
+    return connection.execute(_select_secret(name)).scalar_one_or_none()
+
+
+def _insert_missing(connection: sa.Connection, table: sa.Table) -> sa.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def _empty_journal(engine: sa.Engine) -> None:
+    """Have SQLite bring its write-ahead log home and cut it: it holds what rows were before.
+
+    A reader in the middle of a transaction can keep it from doing so; the next one does it.
+    """
+    if engine.dialect.name == "sqlite":
+        # Past SQLAlchemy, which would begin a transaction: a checkpoint cannot be in one.
+        with wrapped_errors(), closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _name_case(case_id: UUID) -> bytes:
+    return b"case" + case_id.bytes
+
+
+def _name_secret(name: str) -> bytes:
+    return b"secret" + name.encode()
+
+
+def _require_key(what: str, key: bytes) -> None:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{what} has {KEY_BYTES} bytes")
+
+
+def _batches(items: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]
