@@ -24,7 +24,7 @@ def as_microseconds(moment: datetime) -> int:
 
 def format_time(microseconds: int) -> str:
     """Return RFC 3339 text in UTC with six digits of fraction and `Z`."""
-    return as_datetime(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return as_datetime(microseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> int:
@@ -36,11 +36,12 @@ def parse_time(text: str) -> int:
         raise InvalidDateError("a time is written like 2026-02-10T09:30:00Z")
     fraction = re.sub(r"(\.\d{6})\d+", r"\1", text.upper())
     try:
-        return as_microseconds(datetime.fromisoformat(fraction))
+        # In UTC the first and last hours of the calendar may fall outside the years 1 to 9999.
+        return as_microseconds(datetime.fromisoformat(fraction).astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidDateError("there is no such time") from error
 
 
 def day_of(microseconds: int) -> str:
     """Return the UTC day of a moment, YYYY-MM-DD."""
-    return as_datetime(microseconds).strftime("%Y-%m-%d")
+    return as_datetime(microseconds).date().isoformat()
