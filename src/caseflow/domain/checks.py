@@ -1,0 +1,116 @@
+"""What can be refused without knowing the case: texts, dates, states, times, sources.
+
+Everything that is wrong is found in one pass, each with its JSON pointer.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from .commands import OpenCase
+from .countries import is_country
+from .dates import parse_when
+from .errors import InvalidDateError, InvalidInputError
+from .times import parse_time
+from .vocabulary import Claim
+
+# What XML 1.0 (section 2.2, Char) cannot carry: stored, it would break the feed for good.
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_DATE_FIELDS: Final = ("occurred", "notified", "until", "on")
+_COUNTRY_FIELDS: Final = ("jurisdiction", "destination")
+MOST_PERSONS: Final = 1_000_000
+
+Found = tuple[str, str]
+
+
+def check_claim(claim: Claim) -> None:
+    """Refuse a claim that could not stand in any case, with a pointer for each fault.
+
+    Raises InvalidInputError.
+    """
+    fields = msgspec.to_builtins(claim)
+    _refuse([*find_bad_text(fields), *_bad_dates(fields), *_bad_countries(fields), *_bad(fields)])
+
+
+def check_opening(command: OpenCase) -> None:
+    """Refuse an opening of a case that could not stand. Raises InvalidInputError."""
+    fields = msgspec.to_builtins(command)
+    _refuse([*find_bad_text(fields), *_bad_opening(command)])
+
+
+def _refuse(errors: list[Found]) -> None:
+    if errors:
+        raise InvalidInputError("the request can be read but not accepted", errors)
+
+
+def find_bad_text(value: Any, pointer: str = "") -> Iterator[Found]:
+    """Yield a pointer and a reason for each text that XML could not carry."""
+    if isinstance(value, str):
+        if _NOT_XML.search(value):
+            yield pointer, "holds a character that XML cannot carry"
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            name = str(key).replace("~", "~0").replace("/", "~1")
+            yield from find_bad_text(part, f"{pointer}/{name}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from find_bad_text(part, f"{pointer}/{number}")
+
+
+def _bad_dates(fields: dict[str, Any]) -> Iterator[Found]:
+    dated = [(f"/{name}", fields[name]) for name in _DATE_FIELDS if name in fields]
+    for number, source in enumerate(fields.get("sources", ())):
+        if "published" in source:
+            dated.append((f"/sources/{number}/published", source["published"]))
+    for pointer, text in dated:
+        try:
+            parse_when(text)
+        except InvalidDateError as error:
+            yield pointer, error.detail
+
+
+def _bad_countries(fields: dict[str, Any]) -> Iterator[Found]:
+    for name in _COUNTRY_FIELDS:
+        if name in fields and not is_country(fields[name]):
+            yield f"/{name}", _NO_STATE
+
+
+_NO_STATE: Final = "is not an ISO 3166-1 alpha-2 code of a state"
+
+
+def _bad(fields: dict[str, Any]) -> Iterator[Found]:
+    if "publish_after" in fields:
+        try:
+            parse_time(fields["publish_after"])
+        except InvalidDateError as error:
+            yield "/publish_after", error.detail
+    for number, source in enumerate(fields.get("sources", ())):
+        if not ("title" in source or "url" in source):
+            yield f"/sources/{number}", "a source needs a title or a url"
+    if fields.get("summary") == {}:
+        yield "/summary", "a summary needs a text in ru, kk or en"
+
+
+def _bad_opening(command: OpenCase) -> Iterator[Found]:
+    for name in ("host_state", "origin_state"):
+        if not is_country(getattr(command, name)):
+            yield f"/{name}", _NO_STATE
+    if not 1 <= command.persons <= MOST_PERSONS:
+        yield "/persons", f"a case is 1 to {MOST_PERSONS} persons"
+    if command.host_state == command.origin_state:
+        yield "/origin_state", "is the host state: nobody can be returned to where they are"
+    for number, state in enumerate(command.subject.nationalities):
+        if not is_country(state):
+            yield f"/subject/nationalities/{number}", _NO_STATE
+    for number, called in enumerate(command.subject.names):
+        if not called.text.strip():
+            yield f"/subject/names/{number}/text", "a name has letters"
+    consent = command.consent
+    if consent.pseudonym is not None and not consent.pseudonym.strip():
+        yield "/consent/pseudonym", "a pseudonym has letters"
+    if consent.publish == "pseudonym" and consent.pseudonym is None:
+        yield "/consent/pseudonym", "is required where consent is to a pseudonym"
+    if consent.publish in ("name", "initials") and not command.subject.names:
+        yield "/subject/names", f"a name is required where consent is to {consent.publish}"
