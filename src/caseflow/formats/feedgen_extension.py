@@ -77,7 +77,7 @@ def _add_tombstone(feed: etree._Element, tombstone: Mapping[str, str]) -> None:
 
 def _write_utc_as_z(element: etree._Element) -> None:
     for time in element.iterchildren("updated", "published"):
-        time.text = _with_z(time.text)
+        time.text = _with_z(time.text or "")
 
 
 def _with_z(time: str) -> str:
