@@ -26,8 +26,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.dialects import postgresql, sqlite
 
-from caseflow.domain.errors import CaseflowError, WithdrawnError
 from caseflow.database import Uuid16, begin_write, wrapped_errors
+from caseflow.domain.errors import CaseflowError, WithdrawnError
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12

@@ -29,13 +29,13 @@ from eventsourcing.persistence import (
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy import exc as sa_exc
 
-from caseflow.domain.errors import CaseflowError
 from caseflow.database import (
     begin_read,
     begin_write,
     connect_for_writing,
     wrapped_errors,
 )
+from caseflow.domain.errors import CaseflowError
 from caseflow.eventstore.subscription import CHANNEL, Announcements, LogSubscription, LogWatcher
 from caseflow.eventstore.tables import events, log_head, tracking
 

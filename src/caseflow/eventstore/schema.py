@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from caseflow.domain.errors import CaseflowError
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
+from caseflow.domain.errors import CaseflowError
 
 # Any number, but the same in every process: holds off a second migration on PostgreSQL.
 _LOCK = 0x6361_7365

@@ -1,0 +1,250 @@
+"""Cases: what partners can ask of the log, one method per command.
+
+Every method returns a future of its answer, resolved after the commit; views are read elsewhere.
+"""
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+import msgspec
+from msgspec import Meta, Struct
+
+from caseflow.domain.case import Case
+from caseflow.domain.checks import check_claim, check_opening
+from caseflow.domain.commands import OpenCase, RecordClaim, ReleasePublication
+from caseflow.domain.errors import (
+    ExternalIdTakenError,
+    InvalidInputError,
+    NotFoundError,
+)
+from caseflow.domain.events import Consent, Subject
+from caseflow.domain.vocabulary import Claim, Country, ExternalId
+from caseflow.formats.record import canonical_json
+
+from .keys import KeyedHash
+from .names import Named
+from .partners import Caller
+from .writer import Session, Writer
+
+EXTERNAL: Final = "ext:"
+# Crockford's base 32: no letter that could be taken for a digit, or spell a word.
+_CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Opening(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a partner asks to open. `persons` counts a group."""
+
+    host_state: Country
+    origin_state: Country
+    consent: Consent
+    persons: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    subject: Subject = Subject()
+    external_id: ExternalId | None = None
+
+
+class Answer(NamedTuple):
+    """What the edge answers, made in the batch, and whether something new was recorded."""
+
+    rendered: Any
+    created: bool
+
+
+Render = Callable[[Case, UUID, int | None], Any]
+"""Makes the answer: the case after it, the event's id, its position (None if recorded before)."""
+
+
+class Cases:
+    """The commands of a house. `random_code` and `new_id` are arguments, so that tests replay."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        keyed_hash: KeyedHash,
+        *,
+        two_person: bool = False,
+        new_id: Callable[[], UUID] = uuid4,
+        random_code: Callable[[str], str] | None = None,
+    ) -> None:
+        self._writer = writer
+        self._keyed_hash = keyed_hash
+        self._two_person = two_person
+        self._new_id = new_id
+        self._random_code = random_code or make_code
+
+    def open_case(self, caller: Caller, opening: Opening, render: Render) -> "Future[Answer]":
+        """Open a case, or answer with the one opened before under the same external id.
+
+        Raises InvalidInputError at once; ExternalIdTakenError in the future.
+        """
+        command = OpenCase(
+            case_id=self._new_id(),
+            event_id=self._new_id(),
+            partner_id=caller.partner_id,
+            author=caller.author,
+            code="",
+            **{field: getattr(opening, field) for field in Opening.__struct_fields__},
+        )
+        check_opening(command)
+        content = self._digest_content(opening)
+
+        def job(session: Session) -> Answer:
+            digest = self.digest_external_id(caller, opening.external_id)
+            known = _find_named(session, digest, content)
+            if known is not None:
+                return _answer_again(session, known, render)
+            code = self._unused_code(session, command.host_state)
+            event, case, position = session.execute(msgspec.structs.replace(command, code=code))
+            session.name_case(code, case.id)
+            if digest is not None:
+                session.name(digest, Named(case.id, event.id, content))
+            return Answer(render(case, event.id, position), created=True)
+
+        return self._writer.submit(job, opens=command.case_id)
+
+    def record_claim(
+        self,
+        caller: Caller,
+        case_name: str,
+        claim: Claim,
+        render: Render,
+        *,
+        expected_version: int | None = None,
+    ) -> "Future[Answer]":
+        """Record a claim about a case, or answer with the one recorded before.
+
+        case_name: the case's id, or `ext:` and the caller's own name for it; likewise the
+        references inside the claim. Raises InvalidInputError at once, refusals in the future.
+        """
+        check_claim(claim)
+        event_id = self._new_id()
+
+        def job(session: Session) -> Answer:
+            case_id = self._resolve_case(session, caller, case_name)
+            resolved = self._resolve_references(session, caller, claim)
+            content = self._digest_content(resolved, str(case_id))
+            digest = self.digest_external_id(caller, claim.external_id)
+            known = _find_named(session, digest, content)
+            if known is not None:
+                return _answer_again(session, known, render)
+            command = RecordClaim(
+                case_id=case_id,
+                event_id=event_id,
+                partner_id=caller.partner_id,
+                author=caller.author,
+                claim=resolved,
+                may_publish="events:publish" in caller.scopes,
+                two_person=self._two_person,
+                expected_version=expected_version,
+            )
+            event, case, position = session.execute(command)
+            if digest is not None:
+                session.name(digest, Named(case.id, event.id, content))
+            return Answer(render(case, event.id, position), created=True)
+
+        return self._writer.submit(job)
+
+    def release_publication(self, case_id: UUID, claim_id: UUID) -> "Future[int]":
+        """End the embargo of a claim; the future gives the position of the event.
+
+        The release is told in the name of the claim's own partner: it chose the time.
+        """
+        event_id = self._new_id()
+
+        def job(session: Session) -> int:
+            case = session.find_case(case_id)
+            if case is None:
+                raise NotFoundError("there is no such case")
+            command = ReleasePublication(
+                case_id=case_id,
+                event_id=event_id,
+                partner_id=case.get_claim(claim_id).partner_id,
+                claim_id=claim_id,
+            )
+            _, _, position = session.execute(command)
+            return position
+
+        return self._writer.submit(job)
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def digest_external_id(self, caller: Caller, external_id: str | None) -> bytes | None:
+        """Return the keyed hash under which a partner's own id is found."""
+        if external_id is None:
+            return None
+        return self._keyed_hash.digest("external-id", str(caller.partner_id), external_id)
+
+    def _digest_content(self, content: Struct, *more: str) -> bytes:
+        fields = canonical_json(msgspec.to_builtins(content)).decode()
+        return self._keyed_hash.digest("content", fields, *more)
+
+    def _resolve_case(self, session: Session, caller: Caller, name: str) -> UUID:
+        if not name.startswith(EXTERNAL):
+            return _uuid(name)
+        digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
+        named = session.find_external_id(digest) if digest else None
+        if named is None:
+            raise NotFoundError("there is no such case")
+        return named.case_id
+
+    def _resolve_references(self, session: Session, caller: Caller, claim: Claim) -> Claim:
+        resolved: dict[str, str] = {}
+        errors = []
+        for field in ("against", "after"):
+            text = getattr(claim, field, None)
+            if text is None:
+                continue
+            found = self._resolve_event(session, caller, text)
+            if found is None:
+                errors.append((f"/{field}", "names no event of this case"))
+            else:
+                resolved[field] = str(found)
+        if errors:
+            raise InvalidInputError("the claim names events that it cannot name", errors)
+        return msgspec.structs.replace(claim, **resolved) if resolved else claim
+
+    def _resolve_event(self, session: Session, caller: Caller, name: str) -> UUID | None:
+        if name.startswith(EXTERNAL):
+            digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
+            named = session.find_external_id(digest) if digest else None
+            return named.event_id if named else None
+        try:
+            return UUID(name)
+        except ValueError:
+            return None
+
+    def _unused_code(self, session: Session, host_state: str) -> str:
+        code = self._random_code(host_state)
+        while session.has_code(code):
+            code = self._random_code(host_state)
+        return code
+
+
+def make_code(host_state: str) -> str:
+    """Return a random code for a case: its host state and forty random bits."""
+    letters = [secrets.choice(_CODE_LETTERS) for _ in range(8)]
+    return f"{host_state}-{''.join(letters[:4])}-{''.join(letters[4:])}"
+
+
+def _uuid(name: str) -> UUID:
+    try:
+        return UUID(name)
+    except ValueError:
+        raise NotFoundError("there is no such case") from None
+
+
+def _find_named(session: Session, digest: bytes | None, content: bytes) -> Named | None:
+    named = session.find_external_id(digest) if digest else None
+    if named is not None and named.content != content:
+        raise ExternalIdTakenError("this external_id names something else already")
+    return named
+
+
+def _answer_again(session: Session, named: Named, render: Render) -> Answer:
+    """Answer with what is stored, as it is now."""
+    case = session.find_case(named.case_id)
+    if case is None:
+        raise NotFoundError("there is no such case")
+    return Answer(render(case, named.event_id, None), created=False)
