@@ -1,0 +1,163 @@
+"""Where each case stands, as partners may know it: one row for each audience that differs.
+
+Holds codes and counts, no names and no words: this view travels in the main backup. What a case is
+called is read from the log.
+"""
+
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import Tracking
+from eventsourcing.projection import Projection
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    Select,
+    String,
+    and_,
+    exists,
+    or_,
+    select,
+)
+
+from caseflow.database import Uuid16
+from caseflow.domain.case import Case
+from caseflow.domain.status import Status
+
+from ..listing import (
+    CaseFilter,
+    filter_by_frame,
+    filter_by_status,
+    page,
+    track_columns,
+    track_values,
+)
+from ..view import Change, View, ViewTable
+
+PARTNERS: Final = "partners"
+RESTRICTED: Final = "restricted"
+
+
+partner_status = ViewTable(
+    "partner_status",
+    lambda: [
+        Column("case_id", Uuid16, primary_key=True),
+        # `partners`, `restricted`, or the id of a partner that reads restricted claims of its own.
+        Column("audience", String(36), primary_key=True),
+        Column("partner_id", Uuid16, nullable=False),
+        Column("code", String(16), nullable=False),
+        Column("host_state", String(2), nullable=False),
+        Column("origin_state", String(2), nullable=False),
+        Column("persons", Integer, nullable=False),
+        # Whether the person agreed at least to be counted.
+        Column("counted", Boolean, nullable=False),
+        Column("version", Integer, nullable=False),
+        # Of the case's last event.
+        Column("position", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        # With the id, the order of lists: stable under inserts.
+        Column("opened_at", BigInteger, nullable=False),
+        Column("headline", String(32), nullable=False),
+        Column("at_risk", Boolean, nullable=False),
+        *track_columns(),
+    ],
+).index("order", "audience", "opened_at", "case_id")
+
+
+def audiences_of(case: Case) -> list[tuple[str, Status]]:
+    """Return each audience that sees a status of its own, with that status."""
+    found = [
+        (PARTNERS, case.status_for("partners")),
+        (RESTRICTED, case.status_for("restricted")),
+    ]
+    authors = {c.partner_id for c in case.claims.values() if c.visibility == "restricted"}
+    return found + [(str(p), case.status_for("partners", p)) for p in sorted(authors)]
+
+
+class PartnerStatus(Projection[View]):
+    """Keeps `partner_status`."""
+
+    name = "partner_status"
+
+    def process_event(self, domain_event: Change, tracking: Tracking) -> None:
+        """Put the case's rows."""
+        case = domain_event.case
+        for audience, status in audiences_of(case):
+            self.view.put(
+                partner_status,
+                {
+                    "case_id": case.id,
+                    "audience": audience,
+                    "partner_id": case.partner_id,
+                    "code": case.code,
+                    "host_state": case.host_state,
+                    "origin_state": case.origin_state,
+                    "persons": case.persons,
+                    "counted": case.consent.publish != "none",
+                    "version": case.version,
+                    "position": tracking.notification_id,
+                    "updated_at": case.updated_at,
+                    "opened_at": case.opened_at,
+                    "headline": status.headline,
+                    "at_risk": status.at_risk,
+                    **track_values(status),
+                },
+            )
+
+
+class ListedCase(NamedTuple):
+    """A case in a list: enough to read it from the log."""
+
+    case_id: UUID
+    version: int
+    position: int
+    opened_at: int
+
+
+def find_version(connection: Connection, view_set: str, case_id: UUID) -> ListedCase | None:
+    """Return how far a case has come, or None where there is none."""
+    query = _select(view_set).where(
+        partner_status[view_set].c.case_id == case_id,
+        partner_status[view_set].c.audience == PARTNERS,
+    )
+    row = connection.execute(query).one_or_none()
+    return ListedCase(*row) if row else None
+
+
+def list_cases(
+    connection: Connection,
+    view_set: str,
+    wanted: CaseFilter,
+    *,
+    reads_restricted: bool,
+    own: UUID,
+    replayed: bool = False,
+) -> list[ListedCase]:
+    """Return the cases that a partner may read, by opening, where they stand as it may know.
+
+    replayed: the statuses will be folded anew, so they filter nothing here, and nothing limits.
+    """
+    table = partner_status[view_set]
+    query = _select(view_set).where(_audience(view_set, reads_restricted, own))
+    query = page(filter_by_frame(query, table, wanted), table, "opened_at", wanted)
+    if not replayed:
+        query = filter_by_status(query, table, wanted).limit(wanted.limit)
+    return [ListedCase(*row) for row in connection.execute(query)]
+
+
+def _select(view_set: str) -> Select[Any]:
+    table = partner_status[view_set]
+    return select(*(table.c[name] for name in ListedCase._fields))
+
+
+def _audience(view_set: str, reads_restricted: bool, own: UUID) -> Any:
+    """Return the condition for what a partner may know: its own rows, else those for all."""
+    table = partner_status[view_set]
+    if reads_restricted:
+        return table.c.audience == RESTRICTED
+    mine = table.alias()
+    has_own = exists().where(mine.c.case_id == table.c.case_id, mine.c.audience == str(own))
+    return or_(table.c.audience == str(own), and_(table.c.audience == PARTNERS, ~has_own))

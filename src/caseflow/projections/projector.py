@@ -1,0 +1,41 @@
+"""All projections of a house, as one: what the writer and a rebuild run."""
+
+from eventsourcing.persistence import Tracking
+from eventsourcing.projection import Projection
+from sqlalchemy import Connection
+
+from caseflow.domain.case import Case
+from caseflow.domain.events import Event
+
+from .partner.history import PartnerHistory
+from .partner.status import PartnerStatus
+from .public.history import PublicHistory
+from .public.statistics import PublicStatistics
+from .public.status import PublicStatus
+from .view import Change, View
+
+PROJECTIONS: tuple[type[Projection[View]], ...] = (
+    PartnerHistory,
+    PartnerStatus,
+    PublicHistory,
+    PublicStatus,
+    PublicStatistics,
+)
+
+
+class HouseProjector:
+    """Takes events in through every projection; `flush` writes what they made of them."""
+
+    def __init__(self, connection: Connection, view_set: str) -> None:
+        self._view = View(connection, view_set)
+        self._projections = [projection(self._view) for projection in PROJECTIONS]
+
+    def process_event(self, event: Event, case: Case, tracking: Tracking) -> None:
+        """Take in one event and the case as it is after it, in log order."""
+        self._view.insert_tracking(tracking)
+        for projection in self._projections:
+            projection.process_event(Change(event, case), tracking)
+
+    def flush(self) -> None:
+        """Write everything that was taken in."""
+        self._view.flush()

@@ -1,0 +1,159 @@
+"""Where each public case stands. A case is public from its first public claim."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from eventsourcing.persistence import Tracking
+from eventsourcing.projection import Projection
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Text,
+    func,
+    select,
+)
+
+from caseflow.database import Uuid16
+from caseflow.domain.names import fold
+from caseflow.domain.status import Status
+
+from ..listing import (
+    CaseFilter,
+    filter_by_frame,
+    filter_by_status,
+    page,
+    track_columns,
+    track_values,
+)
+from ..view import Change, View, ViewTable
+from .history import public_events
+from .values import public_labels, public_status, published_by
+
+public_cases = (
+    ViewTable(
+        "public_cases",
+        lambda: [
+            Column("case_id", Uuid16, primary_key=True),
+            Column("code", String(16), nullable=False),
+            Column("host_state", String(2), nullable=False),
+            Column("origin_state", String(2), nullable=False),
+            Column("persons", Integer, nullable=False),
+            # Public changes of the case so far.
+            Column("version", Integer, nullable=False),
+            # Of its last public change.
+            Column("updated_at", BigInteger, nullable=False),
+            # With the id, the order of lists: stable under inserts.
+            Column("published_at", BigInteger, nullable=False),
+            # JSON: labels by language; the public status.
+            Column("labels", LargeBinary, nullable=False),
+            Column("status", LargeBinary, nullable=False),
+            # The labels in one plain spelling, for search in any script.
+            Column("search", Text, nullable=False),
+            Column("headline", String(32), nullable=False),
+            Column("at_risk", Boolean, nullable=False),
+            *track_columns(),
+        ],
+    )
+    .index("code", "code", unique=True)
+    .index("order", "published_at", "case_id")
+)
+
+
+class PublicCase(NamedTuple):
+    """A public case."""
+
+    case_id: UUID
+    code: str
+    host_state: str
+    origin_state: str
+    persons: int
+    version: int
+    updated_at: int
+    published_at: int
+    labels: bytes
+    status: bytes
+    sequence: int
+
+    def decode_labels(self) -> dict[str, str]:
+        """Return the public label in each language."""
+        return msgspec.json.decode(self.labels, type=dict[str, str])
+
+    def decode_status(self) -> Status:
+        """Return the public status."""
+        return msgspec.json.decode(self.status, type=Status)
+
+
+class PublicStatus(Projection[View]):
+    """Keeps `public_cases`."""
+
+    name = "public_status"
+
+    def process_event(self, domain_event: Change, tracking: Tracking) -> None:
+        """Put the row of a case of which something became public."""
+        event, case = domain_event
+        recorded = published_by(event, case)
+        if recorded is None or not recorded.is_public:
+            return
+        status, labels = public_status(case), public_labels(case)
+        self.view.put(
+            public_cases,
+            {
+                "case_id": case.id,
+                "code": case.code,
+                "host_state": case.host_state,
+                "origin_state": case.origin_state,
+                "persons": case.persons,
+                "version": case.public_version,
+                "updated_at": case.public_updated_at,
+                "published_at": case.published_at,
+                "labels": msgspec.json.encode(labels),
+                "status": msgspec.json.encode(status),
+                "search": _searchable([*labels.values(), case.code]),
+                "headline": status.headline,
+                "at_risk": status.at_risk,
+                **track_values(status),
+            },
+        )
+
+
+def _searchable(labels: list[str]) -> str:
+    words = {word for label in labels for word in fold(label)}
+    return " ".join(["", *sorted(words), ""])
+
+
+def find_case(connection: Connection, view_set: str, name: UUID | str) -> PublicCase | None:
+    """Return a public case by its id or code, or None where it is not public."""
+    table = public_cases[view_set]
+    column = table.c.case_id if isinstance(name, UUID) else table.c.code
+    row = connection.execute(_select(view_set).where(column == name)).one_or_none()
+    return PublicCase(*row) if row else None
+
+
+def list_cases(
+    connection: Connection, view_set: str, wanted: CaseFilter, *, replayed: bool = False
+) -> list[PublicCase]:
+    """Return public cases by first publication.
+
+    replayed: the statuses will be folded anew, so they filter nothing here, and nothing limits.
+    """
+    table = public_cases[view_set]
+    query = page(filter_by_frame(_select(view_set), table, wanted), table, "published_at", wanted)
+    if not replayed:
+        query = filter_by_status(query, table, wanted).limit(wanted.limit)
+    return [PublicCase(*row) for row in connection.execute(query)]
+
+
+def _select(view_set: str) -> Select[Any]:
+    cases, events = public_cases[view_set], public_events[view_set]
+    last = (
+        select(func.max(events.c.sequence)).where(events.c.case_id == cases.c.case_id)
+    ).scalar_subquery()
+    names = PublicCase._fields[:-1]
+    return select(*(cases.c[name] for name in names), last)

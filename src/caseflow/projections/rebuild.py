@@ -1,0 +1,118 @@
+"""Rebuild: all views again from the first event, beside the live ones, then a switch by one row.
+
+Readers and writers go on meanwhile; only the last batch holds the end of the log.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+from uuid import UUID
+
+from eventsourcing.persistence import Tracking
+from sqlalchemy import Connection, Engine, delete, select
+
+from caseflow.database import begin_write, wrapped_errors
+from caseflow.domain.case import Case, evolve
+from caseflow.domain.events import Erased, Event
+
+from .projector import HouseProjector
+from .view import VIEW_SETS, ViewTable, registered
+
+BATCH: Final = 2_000
+
+ReadLog = Callable[[Connection, int, int], Sequence[tuple[int, Event]]]
+"""Given a connection, a position and a limit: the events after it, with their positions."""
+
+
+class LogEnd(Protocol):
+    """The end of the log, held: nobody appends meanwhile."""
+
+    connection: Connection
+    view_set: str
+
+
+def rebuild(
+    engine: Engine,
+    read_log: ReadLog,
+    hold_log: Callable[[], AbstractContextManager[LogEnd]],
+    switch: Callable[[Connection, str], None],
+    *,
+    on_progress: Callable[[int], None] = lambda position: None,
+) -> int:
+    """Fill the set of view tables that is not live and make it so; return the last position.
+
+    hold_log: keeps others from appending until it is left, and commits. switch: makes a set live.
+    """
+    with hold_log() as end:
+        target = other_set(end.view_set)
+        empty(end.connection, target)
+    folding = _Folding(target)
+    while folding.follow(engine, read_log):
+        on_progress(folding.position)
+    with hold_log() as end:
+        while folding.take(end.connection, read_log):
+            on_progress(folding.position)
+        switch(end.connection, target)
+    return folding.position
+
+
+def other_set(view_set: str) -> str:
+    """Return the set of view tables that is not this one."""
+    return next(s for s in VIEW_SETS if s != view_set)
+
+
+def empty(connection: Connection, view_set: str) -> None:
+    """Remove all rows of a set."""
+    for table in registered:
+        connection.execute(delete(table[view_set]))
+
+
+class _Folding:
+    """How far a rebuild has come, and the cases as they are there."""
+
+    def __init__(self, view_set: str) -> None:
+        self.position = 0
+        self._view_set = view_set
+        self._cases: dict[UUID, Case] = {}
+
+    def follow(self, engine: Engine, read_log: ReadLog) -> bool:
+        """Take in a batch in a transaction of its own; return whether there was one."""
+        with wrapped_errors(), begin_write(engine) as connection:
+            return self.take(connection, read_log)
+
+    def take(self, connection: Connection, read_log: ReadLog) -> bool:
+        batch = read_log(connection, self.position, BATCH)
+        projector = HouseProjector(connection, self._view_set)
+        for position, event in batch:
+            self._take_in(projector, position, event)
+        projector.flush()
+        return bool(batch)
+
+    def _take_in(self, projector: HouseProjector, position: int, event: Event) -> None:
+        self.position = position
+        if isinstance(event.body, Erased):
+            return
+        case = evolve(self._cases.get(event.originator_id), event)
+        if case is not None:
+            self._cases[case.id] = case
+            projector.process_event(event, case, Tracking("caseflow", position))
+
+
+def digest(connection: Connection, view_set: str) -> str:
+    """Return the SHA-256 of all rows of a set, hex: equal sets of views have equal digests."""
+    found = hashlib.sha256()
+    for table in sorted(registered, key=lambda t: t.name):
+        found.update(table.name.encode())
+        for row in list_rows(connection, table, view_set):
+            found.update(repr(row).encode())
+    return found.hexdigest()
+
+
+def list_rows(
+    connection: Connection, table: ViewTable, view_set: str
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a view's table, by primary key."""
+    target = table[view_set]
+    for row in connection.execute(select(target).order_by(*target.primary_key)):
+        yield tuple(row)

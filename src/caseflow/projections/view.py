@@ -1,0 +1,109 @@
+"""Views: tables that are pure functions of the log, and how their rows are written.
+
+Every table exists twice: one set is live, the other is what a rebuild fills; one row of the log's
+head says which is which. A projection takes events in and puts rows into a `View`, which writes
+them all at once, in the transaction of the events.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
+from sqlalchemy import Column, Connection, Index, MetaData, Table, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import SchemaItem
+
+from caseflow.domain.case import Case
+from caseflow.domain.events import Event
+
+VIEW_SETS: Final = ("a", "b")
+metadata = MetaData()
+
+
+class Change(NamedTuple):
+    """An event and the case as it is after it."""
+
+    event: Event
+    case: Case
+
+
+class ViewTable:
+    """A table of a view, once in each set."""
+
+    def __init__(self, name: str, build: Callable[[], Sequence[Column[Any]]]) -> None:
+        self.name = name
+        self._tables = {s: Table(f"{name}_{s}", metadata, *build()) for s in VIEW_SETS}
+        registered.append(self)
+
+    def __getitem__(self, view_set: str) -> Table:
+        return self._tables[view_set]
+
+    def index(self, suffix: str, *columns: str, unique: bool = False) -> "ViewTable":
+        """Add an index over columns to the table of each set."""
+        for view_set, table in self._tables.items():
+            name = f"{self.name}_{view_set}_{suffix}"
+            items: list[SchemaItem] = [table.c[c] for c in columns]
+            Index(name, *items, unique=unique)  # type: ignore[arg-type]
+        return self
+
+
+registered: list[ViewTable] = []
+
+
+class View(TrackingRecorder):
+    """The rows of one transaction, gathered in log order and written together.
+
+    For one key the last row wins. Tracking is the position of the last event taken in.
+    """
+
+    def __init__(self, connection: Connection, view_set: str) -> None:
+        self.connection = connection
+        self.view_set = view_set
+        self._rows: dict[ViewTable, dict[tuple[Any, ...], dict[str, Any]]] = {}
+        self._gone: list[tuple[ViewTable, dict[str, Any]]] = []
+        self._positions: dict[str, int] = {}
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Note that an event was taken in. Raises IntegrityError when it was before."""
+        last = self._positions.get(tracking.application_name, 0)
+        if tracking.notification_id <= last:
+            raise IntegrityError(f"position {tracking.notification_id} was processed already")
+        self._positions[tracking.application_name] = tracking.notification_id
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Return the last position that was taken in here."""
+        return self._positions.get(application_name)
+
+    def put(self, table: ViewTable, row: dict[str, Any]) -> None:
+        """Write a row at the end of the batch, instead of any with the same primary key."""
+        key = tuple(row[c.name] for c in table[self.view_set].primary_key)
+        self._rows.setdefault(table, {})[key] = row
+
+    def remove(self, table: ViewTable, **key: Any) -> None:
+        """Remove the rows with these values, those of this batch included."""
+        rows = self._rows.get(table, {})
+        for found in [k for k, r in rows.items() if all(r[n] == v for n, v in key.items())]:
+            del rows[found]
+        self._gone.append((table, key))
+
+    def flush(self) -> None:
+        """Write the rows."""
+        for table, key in self._gone:
+            target = table[self.view_set]
+            self.connection.execute(
+                delete(target).where(*(target.c[n] == v for n, v in key.items()))
+            )
+        for table, rows in self._rows.items():
+            if rows:
+                upsert(self.connection, table[self.view_set], list(rows.values()))
+        self._gone.clear()
+        self._rows.clear()
+
+
+def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Write rows, each instead of the one with the same primary key."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    rest = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    keys = [c.name for c in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
