@@ -113,7 +113,8 @@ def get_partner_id(connection: Connection, name: str) -> UUID:
 def list_partners(connection: Connection) -> list[tuple[UUID, str, str | None]]:
     """Return id, name and public name of each partner, by name."""
     columns = (partners.c.id, partners.c.name, partners.c.public_name)
-    return [row._tuple() for row in connection.execute(select(*columns).order_by(partners.c.name))]
+    rows = connection.execute(select(*columns).order_by(partners.c.name))
+    return [(row.id, row.name, row.public_name) for row in rows]
 
 
 def issue_key(

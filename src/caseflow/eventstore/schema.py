@@ -49,13 +49,13 @@ def current_revision(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def check_schema(url: str) -> None:
-    """Return if the main database can be used by this version.
+def check_schema(url: str, store: str = "main") -> None:
+    """Return if a database can be used by this version; store: `main` or `keys`.
 
     A revision unknown here is a newer one, and the previous release works on that.
     Raises SchemaOutdatedError when a migration is missing.
     """
-    script = ScriptDirectory.from_config(_config("main"))
+    script = ScriptDirectory.from_config(_config(store))
     expected = script.get_current_head() or ""
     current = current_revision(url)
     known = {revision.revision for revision in script.walk_revisions()}

@@ -1,0 +1,234 @@
+"""Builds the house from the settings: the only module that knows every room."""
+
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Engine, update
+
+from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
+from caseflow.domain.errors import CaseflowError
+from caseflow.eventstore.application import Cases
+from caseflow.eventstore.keys import (
+    KeyedHash,
+    KeyStore,
+    is_store_empty,
+    read_or_create_master_key,
+)
+from caseflow.eventstore.mapper import SealedMapper
+from caseflow.eventstore.reading import LogReader
+from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds
+from caseflow.eventstore.schema import check_schema, migrate, migrate_keys
+from caseflow.eventstore.tables import log_head
+from caseflow.eventstore.writer import Writer
+from caseflow.projections.partner.history import list_due
+from caseflow.projections.projector import HouseProjector
+from caseflow.projections.rebuild import rebuild
+from caseflow.settings import Settings, read_settings
+
+# The framework takes most of a second to load, and most commands do without it.
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from caseflow.api.services import Services
+
+EMBARGO_SECONDS: Final = 1.0
+CACHED_DOCUMENTS: Final = 2_000
+CACHED_ENTRIES: Final = 20_000
+CACHED_NUMBERS: Final = 200
+
+logger = logging.getLogger(__name__)
+
+
+class House:
+    """Everything that runs, from one set of settings. Use `open_house`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = now_microseconds,
+        new_id: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.engine: Engine = make_engine(settings.database_url)
+        self.keys_engine: Engine = make_engine(settings.keys_url)
+        self.keys = open_keys(settings, self.keys_engine)
+        self.mapper = SealedMapper(self.keys)
+        self.recorder = SqlApplicationRecorder(self.engine, clock)
+        self.reader = LogReader(self.engine, self.mapper)
+        self.writer = Writer(self.recorder, self.mapper, self.keys, HouseProjector)
+        self.cases = Cases(
+            self.writer,
+            KeyedHash(self.keys.get_secret("lookup")),
+            two_person=settings.review == "two_person",
+            new_id=new_id,
+        )
+        self.watcher = self.recorder.watch()
+        self._embargoes = EmbargoClock(self)
+
+    def start(self) -> None:
+        """Start the writer and what follows the log."""
+        self.writer.start()
+        self.watcher.start()
+        self._embargoes.start()
+
+    def close(self) -> None:
+        """Finish what was asked for, and let go of the databases."""
+        self._embargoes.stop()
+        self.watcher.stop()
+        # It still holds a connection of its own, apart from the pool.
+        self.watcher.join()
+        self.writer.stop()
+        self.engine.dispose()
+        self.keys_engine.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection for what is not in the log: partners and their keys."""
+        with wrapped_errors(), begin_write(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection for reading what is not in the log."""
+        with wrapped_errors(), begin_read(self.engine) as connection:
+            yield connection
+
+    def release_due(self) -> int:
+        """Release the claims whose embargo is over; return how many."""
+        with self.reader.snapshot() as snapshot:
+            due = list_due(snapshot.connection, snapshot.view_set, self.clock())
+        futures = [self.cases.release_publication(case, claim) for case, claim in due]
+        released = 0
+        for future in futures:
+            # Another process may have been faster; then there is nothing left to release.
+            with suppress(CaseflowError):
+                future.result()
+                released += 1
+        return released
+
+    def rebuild(self, on_progress: Callable[[int], None] = lambda position: None) -> int:
+        """Make all views again from the log; return the last position."""
+
+        def switch(connection: Connection, view_set: str) -> None:
+            connection.execute(update(log_head).values(view_set=view_set))
+
+        return rebuild(
+            self.engine,
+            self.reader.read_log,
+            self.recorder.append,
+            switch,
+            on_progress=on_progress,
+        )
+
+
+class EmbargoClock:
+    """Asks once a second which embargoes are over: only an event, never a read, ends one."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="embargoes", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(EMBARGO_SECONDS):
+            try:
+                self._house.release_due()
+            except Exception as error:
+                # The database may be away for a moment; the next round asks again.
+                logger.warning("embargoes were not looked at: %s", type(error).__name__)
+
+
+def open_keys(settings: Settings, engine: Engine) -> KeyStore:
+    """Return the key store, checked against the master key.
+
+    Raises MissingKeyError where the master key's file is gone, WrongMasterKeyError where it is
+    that of another store.
+    """
+    master_key = read_or_create_master_key(settings.master_key_file, is_store_empty(engine))
+    keys = KeyStore(engine, master_key)
+    keys.check()
+    return keys
+
+
+def migrate_house(settings: Settings) -> None:
+    """Bring both databases to this release's schema."""
+    migrate(settings.database_url)
+    migrate_keys(settings.keys_url)
+
+
+@contextmanager
+def open_house(
+    settings: Settings,
+    *,
+    clock: Callable[[], int] = now_microseconds,
+    new_id: Callable[[], UUID] = uuid4,
+) -> Iterator[House]:
+    """Yield a running house. An embedded database is migrated first; a server's must be current.
+
+    Raises SchemaOutdatedError, which names the command to run.
+    """
+    if settings.embedded:
+        migrate_house(settings)
+    else:
+        check_schema(settings.database_url)
+        check_schema(settings.keys_url, "keys")
+    house = House(settings, clock=clock, new_id=new_id)
+    house.start()
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def make_services(house: House) -> "Services":
+    """Return what the handlers of the API work with."""
+    from caseflow.api.auth import Authenticator
+    from caseflow.api.caches import Cache
+    from caseflow.api.services import Services
+
+    settings = house.settings
+    return Services(
+        base_url=settings.base_url,
+        name=settings.name,
+        max_body_bytes=settings.max_body_bytes,
+        cases=house.cases,
+        reader=house.reader,
+        writer=house.writer,
+        watcher=house.watcher,
+        authenticator=Authenticator(house.read, house.clock),
+        documents=Cache(CACHED_DOCUMENTS),
+        entries=Cache(CACHED_ENTRIES),
+        numbers=Cache(CACHED_NUMBERS),
+    )
+
+
+def make_application(settings: Settings | None = None) -> "Litestar":
+    """Return the application of a house that opens when it starts and closes when it ends."""
+    from caseflow.api.app import create_app
+
+    found = settings or read_settings(os.environ)
+
+    @asynccontextmanager
+    async def live(app: "Litestar") -> AsyncIterator[None]:
+        with open_house(found) as house:
+            app.state.services = make_services(house)
+            yield
+
+    return create_app(None, [live])

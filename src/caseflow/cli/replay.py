@@ -1,0 +1,107 @@
+"""`caseflow replay`: the history of a case step by step, with its status after each."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .house import opened_house
+from .terminal import escape_lines, output
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from caseflow.bootstrap import House
+    from caseflow.eventstore.reading import Snapshot
+
+
+def _parse_known_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    from caseflow.domain.errors import InvalidDateError
+    from caseflow.domain.times import parse_time
+
+    try:
+        return None if text is None else parse_time(text)
+    except InvalidDateError as error:
+        raise click.BadParameter(error.detail) from error
+
+
+@click.command()
+@click.argument("case")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="D",
+    help="The status on that day, YYYY-MM-DD: what happened later does not count.",
+)
+@click.option(
+    "--known-at",
+    callback=_parse_known_at,
+    metavar="T",
+    help="Only what was recorded by then, such as 2026-02-10T09:30:00Z.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def replay(case: str, as_of: "datetime | None", known_at: int | None, as_json: bool) -> None:
+    """Print the history of CASE step by step, restricted events included.
+
+    CASE is the id of a case, its code, or ext: and a partner's own name for it.
+    """
+    from caseflow.eventstore.partners import list_partners
+
+    from .timeline import make_timeline, print_timeline, render_timeline
+
+    day = as_of.date().isoformat() if as_of else None
+    with opened_house() as house, house.reader.snapshot() as snapshot:
+        case_id = find_case_id(house, snapshot, case)
+        events = house.reader.list_events(snapshot, case_id, known_at=known_at)
+        partners = {found: name for found, name, _ in list_partners(snapshot.connection)}
+    if not events:
+        raise click.ClickException("nothing of this case had been recorded by then")
+    timeline = make_timeline(events, partners, as_of=day, known_at=known_at)
+    if as_json:
+        click.echo(escape_lines(render_timeline(timeline)))
+    else:
+        print_timeline(output(), timeline)
+
+
+def find_case_id(house: "House", snapshot: "Snapshot", name: str) -> "UUID":
+    """Return the case that an id, a code or `ext:` and any partner's own name stands for.
+
+    Raises NotFoundError, and click.ClickException where partners use one name for several cases.
+    """
+    from caseflow.domain.errors import NotFoundError
+    from caseflow.eventstore.names import find_case_by_code
+    from caseflow.eventstore.recorder import list_events
+
+    found = _find_by_external_id(house, snapshot, name) or _parse_id(name)
+    if found is None:
+        found = find_case_by_code(snapshot.connection, name.upper())
+    if found is None or not list_events(snapshot.connection, found, lte=1):
+        raise NotFoundError("there is no such case")
+    return found
+
+
+def _parse_id(name: str) -> "UUID | None":
+    from uuid import UUID
+
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
+
+
+def _find_by_external_id(house: "House", snapshot: "Snapshot", name: str) -> "UUID | None":
+    from caseflow.eventstore.application import EXTERNAL
+    from caseflow.eventstore.names import find_external_ids
+    from caseflow.eventstore.partners import Caller, list_partners
+
+    if not name.startswith(EXTERNAL):
+        return None
+    callers = [Caller(found, None, frozenset()) for found, *_ in list_partners(snapshot.connection)]
+    external_id = name.removeprefix(EXTERNAL)
+    digests = [house.cases.digest_external_id(caller, external_id) for caller in callers]
+    named = find_external_ids(snapshot.connection, (d for d in digests if d is not None))
+    cases = sorted({n.case_id for n in named.values()})
+    if len(cases) > 1:
+        listed = ", ".join(map(str, cases))
+        raise click.ClickException(f"several partners use this name; choose by id: {listed}")
+    return cases[0] if cases else None

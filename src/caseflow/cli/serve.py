@@ -1,0 +1,130 @@
+"""`caseflow serve`: the HTTP service, on Granian."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .house import current_settings, opened_house
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from caseflow.settings import Settings
+
+APPLICATION: Final = "caseflow.cli.serve:make_worker_application"
+STOP_SECONDS: Final = 10
+STEP_SECONDS: Final = 0.1
+_PR_SET_PDEATHSIG: Final = 1
+_HANDLER: Final = {"formatter": "line", "class": "logging.StreamHandler"}
+_LOGGER: Final = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+# To standard error, and never who asked for what: readers' addresses are not written anywhere.
+LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {**_HANDLER, "stream": "ext://sys.stderr"}},
+    "loggers": {"_granian": _LOGGER, "caseflow": _LOGGER},
+}
+
+
+@click.command()
+def serve() -> None:
+    """Serve the API and the feeds until interrupted.
+
+    An embedded database is migrated first. On PostgreSQL an old schema stops the start: run
+    `caseflow migrate`.
+    """
+    settings = current_settings()
+    # What would stop the service shows here, in one line, before a process is started for it.
+    with opened_house(settings):
+        pass
+    run_server(settings, lambda: click.echo(f"caseflow listens at {settings.base_url}", err=True))
+
+
+def run_server(settings: "Settings", on_listening: Callable[[], None]) -> None:
+    """Serve until interrupted; on_listening: called once requests are answered.
+
+    The application reads the settings anew, from the environment. Raises click.ClickException
+    where the address cannot be listened on, or somebody listens there already.
+    """
+    address = _find_free_address(settings.host, settings.port)
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    server = Granian(
+        APPLICATION,
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=address,
+        port=settings.port,
+        workers=1,
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_dictconfig=LOGGING,
+        log_access=False,
+        workers_kill_timeout=STOP_SECONDS,
+        process_name=None,
+    )
+    announcer = Thread(
+        target=_announce, args=(address, settings.port, on_listening), name="announcer", daemon=True
+    )
+    server.on_startup(announcer.start)
+    server.serve()
+
+
+def make_worker_application() -> "Litestar":
+    """Return the application of a worker process, which does not outlive the one that started it.
+
+    A worker that was left behind would go on writing, and keep the address from the next service.
+    """
+    parent = os.getppid()
+    if sys.platform == "linux":
+        # At once, by the kernel; where there is no such call, the thread below takes a moment.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    Thread(target=_die_with_parent, args=(parent,), name="parent", daemon=True).start()
+    from caseflow.bootstrap import make_application
+
+    return make_application()
+
+
+def _die_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        sleep(STEP_SECONDS)
+    # What is committed is safe, what is not was never acknowledged: nothing has to be tidied up.
+    os._exit(1)
+
+
+def _announce(address: str, port: int, on_listening: Callable[[], None]) -> None:
+    """Wait until somebody answers at the address: the worker listens once it has all it needs."""
+    while True:
+        # First of all asleep, where no lock is held: the worker is forked off meanwhile.
+        sleep(STEP_SECONDS)
+        with suppress(OSError), socket.create_connection((address, port)):
+            break
+    on_listening()
+
+
+def _find_free_address(host: str, port: int) -> str:
+    """Return the IP address of a host where nobody listens yet.
+
+    The server itself would share the port with whoever has it: a second house would answer every
+    other request.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server((host, port), family=family):
+            return str(address[0])
+    except OSError as error:
+        # Python appends the address, which is told already.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise click.ClickException(f"cannot listen at {host}, port {port}: {reason}") from error

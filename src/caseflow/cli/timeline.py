@@ -1,0 +1,270 @@
+"""A case told step by step for whoever runs the house: nothing is left out but what was erased."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from caseflow.domain.case import Case, evolve
+from caseflow.domain.dates import parse_when
+from caseflow.domain.events import Body, CaseOpened, Erased, Event
+from caseflow.domain.facts import counts_on
+from caseflow.domain.labels import label
+from caseflow.domain.publication import preferred_name
+from caseflow.domain.status import Status
+from caseflow.domain.times import format_time
+from caseflow.domain.vocabulary import Claim
+from caseflow.formats.texts import country_name, name_when
+
+from .terminal import escape
+
+LANGUAGE: Final = "en"
+_INDENT: Final = 5
+# What a line of its own tells, or nobody needs to read.
+_TOLD_APART: Final = frozenset(
+    {"type", "occurred", "notified", "summary", "private_note", "sources", "external_id"}
+    | {"verification", "visibility", "against", "after"}
+)
+_DATES: Final = frozenset({"until", "on"})
+_STATES: Final = frozenset({"jurisdiction", "destination"})
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event and how the case stood after it.
+
+    counted: whether a claim had happened on the day that is asked about; None where it is no claim.
+    status: None where the opening of the case was erased.
+    """
+
+    version: int
+    id: UUID
+    recorded_at: str
+    partner: str
+    event: Body | Erased
+    publication: str | None = None
+    publication_reason: str | None = None
+    counted: bool | None = None
+    status: Status | None
+
+
+class Timeline(Struct, frozen=True, kw_only=True):
+    """A case and its steps, oldest first. as_of: a day; known_at: RFC 3339."""
+
+    case: UUID
+    code: str | None
+    as_of: str | None
+    known_at: str | None
+    steps: list[Step]
+
+
+def make_timeline(
+    events: Sequence[Event],
+    partners: Mapping[UUID, str],
+    *,
+    as_of: str | None = None,
+    known_at: int | None = None,
+) -> Timeline:
+    """Return the timeline of a case from its events, oldest first; there is at least one.
+
+    partners: what each partner is called. as_of: a day, YYYY-MM-DD; known_at: in microseconds.
+    """
+    case: Case | None = None
+    steps = []
+    for event in events:
+        if not isinstance(event.body, Erased):
+            case = evolve(case, event)
+        steps.append(_make_step(event, case, partners, as_of))
+    return Timeline(
+        case=events[0].originator_id,
+        code=case.code if case else None,
+        as_of=as_of,
+        known_at=None if known_at is None else format_time(known_at),
+        steps=steps,
+    )
+
+
+def _make_step(
+    event: Event, case: Case | None, partners: Mapping[UUID, str], as_of: str | None
+) -> Step:
+    recorded = case.claims.get(event.id) if case else None
+    return Step(
+        version=event.originator_version,
+        id=event.id,
+        recorded_at=format_time(event.recorded_at),
+        partner=partners.get(event.partner_id, str(event.partner_id)),
+        event=event.body,
+        publication=recorded.publication.state if recorded else None,
+        publication_reason=recorded.publication.reason if recorded else None,
+        counted=counts_on(recorded.facts, as_of) if recorded else None,
+        status=case.status_for("restricted", as_of=as_of) if case else None,
+    )
+
+
+def render_timeline(timeline: Timeline) -> str:
+    """Return a timeline as JSON text, indented."""
+    return msgspec.json.format(msgspec.json.encode(timeline), indent=2).decode()
+
+
+# -- in words --------------------------------------------------------------------------------------
+
+
+def print_timeline(console: Console, timeline: Timeline) -> None:
+    """Print a timeline for reading."""
+    for text in _head(timeline):
+        _print(console, text)
+    numbers = {str(step.id): step.version for step in timeline.steps}
+    before: Status | None = None
+    for step in timeline.steps:
+        console.print()
+        _print_step(console, step, before, numbers)
+        before = step.status
+    console.print()
+    _print(console, _conclusion(timeline))
+
+
+def _print(console: Console, text: Text, indent: int = 0) -> None:
+    """Print lines that keep their indent when a terminal is narrow, and never break in a pipe."""
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)))
+    else:
+        console.print(Text(" " * indent) + text, soft_wrap=True)
+
+
+def _head(timeline: Timeline) -> Iterator[Text]:
+    opening = timeline.steps[0].event
+    name = preferred_name(opening.subject, LANGUAGE) if isinstance(opening, CaseOpened) else None
+    title = "  ".join(escape(part) for part in (name, timeline.code) if part)
+    yield Text(title or "a case that was erased", "bold")
+    if isinstance(opening, CaseOpened):
+        host, origin = (_state(s) for s in (opening.host_state, opening.origin_state))
+        persons = "1 person" if opening.persons == 1 else f"{opening.persons} persons"
+        yield Text(f"{persons}; in {host}, facing return to {origin}")
+    yield Text(f"case {timeline.case}", "dim")
+    if timeline.as_of is not None:
+        yield Text(f"as of {timeline.as_of}: what happened later does not count")
+    if timeline.known_at is not None:
+        yield Text(f"as known at {timeline.known_at}: what was recorded later is left out")
+
+
+def _print_step(
+    console: Console, step: Step, before: Status | None, numbers: Mapping[str, int]
+) -> None:
+    counted = step.counted is not False
+    title = Text(f"{step.version:>{_INDENT - 2}}  ")
+    title.append(_title(step), "bold" if counted else "dim")
+    if not counted:
+        title.append("  (later: does not count)", "dim")
+    _print(console, title)
+    if isinstance(step.event, Claim):
+        for line in _details(step.event, numbers):
+            _print(console, Text(line), _INDENT)
+    _print(console, Text(_recorded(step), "dim"), _INDENT)
+    for text in _changes(before, step.status):
+        _print(console, text, _INDENT)
+    if step.status is not None:
+        _print(console, _standing(step.status), _INDENT)
+
+
+def _title(step: Step) -> str:
+    if isinstance(step.event, Erased):
+        return "ERASED"
+    what = label("types", str(step.event.__struct_config__.tag), LANGUAGE)
+    if isinstance(step.event, Claim):
+        return f"{name_when(parse_when(step.event.occurred), LANGUAGE)}: {what}"
+    return what
+
+
+def _details(claim: Claim, numbers: Mapping[str, int]) -> Iterator[str]:
+    fields = msgspec.to_builtins(claim)
+    told = [
+        f"{label('fields', name, LANGUAGE)}: {_value(name, value)}"
+        for name, value in fields.items()
+        if name not in _TOLD_APART
+    ]
+    told += [
+        f"{label('fields', name, LANGUAGE)}: step {numbers.get(fields[name], fields[name])}"
+        for name in ("against", "after")
+        if name in fields
+    ]
+    if told:
+        yield "; ".join(told)
+    if claim.notified is not None:
+        yield f"the person was told: {name_when(parse_when(claim.notified), LANGUAGE)}"
+    for language in (LANGUAGE, "ru", "kk"):
+        if text := fields.get("summary", {}).get(language):
+            yield escape(text)
+            break
+    if claim.private_note is not None:
+        yield f"private note: {escape(claim.private_note)}"
+
+
+def _value(field: str, value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if field in _DATES:
+        return name_when(parse_when(text), LANGUAGE)
+    if field in _STATES:
+        return _state(text)
+    try:
+        return label("values", text, LANGUAGE, of=field)
+    except KeyError:  # a number or free text, not a code
+        return escape(text)
+
+
+def _state(code: str) -> str:
+    try:
+        return country_name(code, LANGUAGE)
+    except KeyError:
+        return escape(code)
+
+
+def _recorded(step: Step) -> str:
+    at = f"{step.recorded_at[:10]} {step.recorded_at[11:19]} UTC"
+    parts = [f"recorded {at} by {escape(step.partner)}"]
+    if isinstance(step.event, Claim):
+        parts.append(label("values", step.event.verification, LANGUAGE, of="verification"))
+        parts.append(_publication(step))
+        parts += [f"sources: {len(step.event.sources)}"] if step.event.sources else []
+    return " · ".join(parts)
+
+
+def _publication(step: Step) -> str:
+    state = label("reasons", step.publication or "withheld", LANGUAGE)
+    reason = step.publication_reason
+    return f"{state} ({label('reasons', reason, LANGUAGE)})" if reason else state
+
+
+def _changes(before: Status | None, after: Status | None) -> Iterator[Text]:
+    """Yield a line for each track whose state is another than before."""
+    if after is None:
+        return
+    for track, found in after.tracks.items():
+        was = before.tracks.get(track) if before else None
+        if was is not None and (was.state, was.ambiguous) == (found.state, found.ambiguous):
+            continue
+        line = Text(f"{label('tracks', track, LANGUAGE)}: ")
+        if was is not None and was.state != found.state:
+            line.append(f"{label('states', was.state, LANGUAGE, of=track)} → ")
+        line.append(label("states", found.state, LANGUAGE, of=track), "cyan")
+        if found.ambiguous:
+            line.append("  (accounts differ)", "yellow")
+        elif was is not None and was.ambiguous:
+            line.append("  (accounts no longer differ)")
+        yield line
+
+
+def _standing(status: Status) -> Text:
+    line = Text("status: ")
+    line.append(label("headlines", status.headline, LANGUAGE), "bold")
+    return line.append(", at risk", "red") if status.at_risk else line.append(", not at risk")
+
+
+def _conclusion(timeline: Timeline) -> Text:
+    steps = len(timeline.steps)
+    line = Text(f"{steps} step{'' if steps == 1 else 's'}; ")
+    last = timeline.steps[-1].status
+    return line + _standing(last) if last else line.append("erased")

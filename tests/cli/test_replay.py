@@ -1,0 +1,143 @@
+"""`caseflow replay`: the history of a case, readable, on both clocks."""
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from .conftest import Run
+
+SEED = files("caseflow.demo").joinpath("kazakhstan.ndjson").read_bytes()
+
+TIMELINE = """\
+Mansur Movlaev  CODE
+1 person; in Kazakhstan, facing return to Russia
+case ID
+
+  1  opening of the case record
+     recorded TIME by local
+     status: under monitoring, not at risk
+
+  2  2023: verdict
+     outcome: conviction; accusation: illegal border crossing; sentence, months: 6; \
+jurisdiction: Kyrgyzstan
+     recorded TIME by local · likely · published · sources: 1
+     status: under monitoring, not at risk
+
+  3  2023: expulsion order
+     jurisdiction: Kyrgyzstan; authority: Бишкек, суд
+     recorded TIME by local · likely · published · sources: 1
+     status: under monitoring, not at risk
+
+  4  between 2022 and May 2025: listing as wanted
+     wanted list: national; jurisdiction: Russia
+     recorded TIME by local · likely · published · sources: 1
+     extradition: wanted
+     status: wanted, not at risk
+
+  5  May 2025: apprehension
+     basis: wanted notice; place: Алматы
+     recorded TIME by local · likely · published · sources: 2
+     liberty: detained
+     status: detained, at risk
+
+  6  May 2025: custody order
+     basis: extradition arrest; term, days: 40
+     recorded TIME by local · likely · published · sources: 1
+     liberty: detained → in custody  (accounts differ)
+     status: in custody, at risk
+
+  7  between June and July 2025: extension of custody
+     basis: extradition arrest
+     recorded TIME by local · likely · published · sources: 1
+     liberty: in custody  (accounts no longer differ)
+     status: in custody, at risk
+"""
+
+
+def steps(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    """Return the steps of the case `movlaev` as JSON."""
+    result = run("replay", "ext:movlaev", "--json", *arguments)
+    assert result.exit_code == 0, result.stderr
+    found: list[dict[str, Any]] = json.loads(result.stdout)["steps"]
+    return found
+
+
+def test_a_case_is_told_step_by_step(run_on_both: Run) -> None:
+    run_on_both("import", "-", stdin=SEED)
+    result = run_on_both("replay", "ext:movlaev")
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME", result.stdout)
+    told = re.sub(r"KZ-\w{4}-\w{4}", "CODE", re.sub(r"[0-9a-f-]{36}", "ID", told))
+    assert told.startswith(TIMELINE)
+    assert "decision concerned: step 11\n" in told
+    assert told.endswith("\n12 steps; status: extradition under appeal, at risk\n")
+
+
+def test_a_case_is_found_by_id_code_and_own_name(run: Run) -> None:
+    run("import", "-", stdin=SEED)
+    by_name = run("replay", "ext:movlaev").stdout
+    code = by_name.split("\n")[0].split()[-1]
+    assert run("replay", code.lower()).stdout == by_name
+    case_id = by_name.split("\n")[2].removeprefix("case ")
+    assert run("replay", case_id).stdout == by_name
+
+
+def test_as_of_a_day_the_future_does_not_count(run: Run) -> None:
+    run("import", "-", stdin=SEED)
+    then = steps(run, "--as-of", "2025-12-31")
+    assert [s["version"] for s in then if s.get("counted") is False] == [10, 11, 12]
+    assert then[-1]["status"]["headline"] == "asylum_refused"
+    assert "(later: does not count)" in run("replay", "ext:movlaev", "--as-of", "2025-12-31").stdout
+
+
+def test_known_at_a_moment_later_records_are_left_out(run: Run) -> None:
+    lines = SEED.splitlines(keepends=True)
+    known = [line for line in lines if b"movlaev" in line]
+    run("import", "-", stdin=b"".join(known[:5]))
+    moment = steps(run)[-1]["recorded_at"]
+    run("import", "-", stdin=b"".join(known))
+    assert len(steps(run)) == 12
+    before = steps(run, "--known-at", moment)
+    assert [s["version"] for s in before] == [1, 2, 3, 4, 5]
+    assert before[-1]["status"]["headline"] == "detained"
+    nothing = run("replay", "ext:movlaev", "--known-at", "2020-01-01T00:00:00Z")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("case", ["ext:nobody", "KZ-0000-0000", "nonsense", "\x1b[2J"])
+def test_a_case_that_is_not_there_is_said_in_one_line(run: Run, case: str) -> None:
+    result = run("replay", case)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: there is no such case\n"
+
+
+def test_a_name_of_several_cases_is_not_guessed(run: Run) -> None:
+    run("partner", "add", "first")
+    run("partner", "add", "second")
+    for name in ("first", "second"):
+        run("import", "--partner", name, "-", stdin=SEED)
+    result = run("replay", "ext:movlaev")
+    assert result.exit_code == 1
+    assert len(re.findall(r"[0-9a-f-]{36}", result.stderr)) == 2
+
+
+def test_what_partners_wrote_cannot_steer_the_terminal(run: Run) -> None:
+    case = {
+        "external_id": "x",
+        "host_state": "KZ",
+        "origin_state": "RU",
+        "consent": {"publish": "none", "basis": "own"},
+        "subject": {
+            "names": [{"text": "A\u009bB\u202e[red]", "language": "en", "kind": "primary"}]
+        },
+    }
+    assert run("import", "-", stdin=json.dumps({"case": case}).encode()).exit_code == 0
+    told = run("replay", "ext:x").stdout
+    assert told.startswith("A\\u009bB\\u202e[red]  KZ-")
+    as_json = run("replay", "ext:x", "--json").stdout
+    assert not {"\u009b", "\u202e"} & set(as_json)
+    name = json.loads(as_json)["steps"][0]["event"]["subject"]["names"][0]["text"]
+    assert name == "A\u009bB\u202e[red]"
