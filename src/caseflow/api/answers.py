@@ -1,0 +1,91 @@
+"""Answers: what reads, lists and writes have in common on the way out."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response
+
+from caseflow.eventstore.partners import Caller
+
+from .conditional import PRIVATE, PUBLIC, etag_of, respond
+from .parameters import encode_cursor
+from .rendering import encode
+from .services import AnyRequest
+
+JSON = "application/json"
+# One address, two views: a cache must not give a partner's to the public.
+BY_KEY = ("Authorization",)
+
+
+def answer_read(
+    request: AnyRequest,
+    caller: Caller | None,
+    rendered: dict[str, Any],
+    *,
+    language: str | None = None,
+    version: int | None = None,
+) -> Response[bytes]:
+    """Return a read as JSON, with validators for the public and no storing for a key.
+
+    version: of a case; a partner may send the ETag back in `If-Match`.
+    """
+    vary = BY_KEY if language is None else (*BY_KEY, "Accept-Language")
+    body = encode(rendered)
+    return respond(
+        request,
+        body,
+        media_type=JSON,
+        cache_control=PUBLIC if caller is None else PRIVATE,
+        vary=vary,
+        language=language,
+        etag=etag_of(body, version) if caller is not None else None,
+    )
+
+
+def answer_list(
+    request: AnyRequest,
+    caller: Caller | None,
+    items: list[dict[str, Any]],
+    cursor: Any,
+    *,
+    language: str | None = None,
+    more: dict[str, Any] | None = None,
+    cache_control: str | None = None,
+) -> Response[bytes]:
+    """Return one page of a list; cursor: where the next one begins, None on the last.
+
+    cache_control: by default, what suits a public read and one with a key.
+    """
+    encoded = encode_cursor(cursor) if cursor is not None else None
+    body = {"items": items, "next_cursor": encoded, **(more or {})}
+    headers = {}
+    if encoded is not None:
+        query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
+        address = f"{request.url.path}?{urlencode([*query, ('cursor', encoded)])}"
+        headers["Link"] = f'<{address}>; rel="next"'
+    return respond(
+        request,
+        encode(body),
+        media_type=JSON,
+        cache_control=cache_control or (PUBLIC if caller is None else PRIVATE),
+        vary=BY_KEY if language is None else (*BY_KEY, "Accept-Language"),
+        language=language,
+        headers=headers,
+    )
+
+
+def answer_write(
+    rendered: dict[str, Any], *, version: int, location: str, created: bool, language: str
+) -> Response[bytes]:
+    """Return what was recorded: 201 the first time, 200 where it had been recorded before."""
+    return Response(
+        encode(rendered),
+        status_code=201 if created else 200,
+        media_type=JSON,
+        headers={
+            "Location": location,
+            "ETag": f'"{version}"',
+            "Cache-Control": PRIVATE,
+            "Content-Language": language,
+        },
+    )

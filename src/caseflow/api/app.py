@@ -1,0 +1,63 @@
+"""The application: routes and what surrounds them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from litestar import Litestar
+
+from . import cases, events, feeds, health, statistics, vocabulary
+from .openapi import make_openapi_config, read_openapi
+from .problems import EXCEPTION_HANDLERS, problem_page
+from .services import Services
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+HANDLERS = (
+    health.read_index,
+    health.read_health,
+    health.read_readiness,
+    cases.open_case,
+    cases.list_all_cases,
+    cases.read_one_case,
+    cases.list_history,
+    events.record_claim,
+    events.read_event,
+    events.follow_log,
+    statistics.read_statistics,
+    vocabulary.get_vocabulary,
+    feeds.read_all,
+    feeds.read_case_feed,
+    problem_page,
+    read_openapi,
+)
+
+
+class Application(Litestar):
+    """The framework's application, but routed by the path as it was sent.
+
+    A partner's own name may hold a slash, which is written %2F in a path: decoded before routing,
+    it would be two segments. Handlers decode the segment that they are given.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one connection."""
+        sent = scope.get("raw_path") or b""
+        if b"%" in sent:
+            scope = {**scope, "path": sent.partition(b"?")[0].decode("ascii", "replace")}
+        await super().__call__(scope, receive, send)
+
+
+def create_app(services: Services | None, lifespan: Sequence[Lifespan] = ()) -> Application:
+    """Return the application. services: None where `lifespan` sets them when it starts."""
+    app = Application(
+        route_handlers=list(HANDLERS),
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=make_openapi_config(),
+        lifespan=list(lifespan),
+        request_max_body_size=None,
+        # Logging is set up by whoever starts the process; the framework would log at INFO for all.
+        logging_config=None,
+    )
+    app.state.services = services
+    return app

@@ -1,0 +1,308 @@
+"""What the API document says of each address: one table, a line or two an operation.
+
+Path and method come from the handler, the words from its docstring. What can be said by a rule is
+not in the table: a path parameter brings 404, a key 401, a body the problems of bodies.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+
+from caseflow.domain.labels import LANGUAGES
+from caseflow.domain.status import HEADLINE_CODES
+from caseflow.domain.vocabulary import ORDERS
+
+from . import cases, events, feeds, health, problems, statistics, vocabulary
+from .parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_POSITION, MAX_SEARCH_LENGTH
+
+Json = dict[str, Any]
+
+JSON: Final = "application/json"
+ATOM: Final = "application/atom+xml"
+HTML: Final = "text/html"
+
+CASES: Final = "cases"
+EVENTS: Final = "events"
+STATISTICS: Final = "statistics"
+FEEDS: Final = "feeds"
+SERVICE: Final = "service"
+
+TAGS: Final = {
+    CASES: "A person, or a group, facing return from one state to another.",
+    EVENTS: "What happened, as one partner tells it, and the log of it all.",
+    STATISTICS: "Counts of persons, on any day, as known at any time.",
+    FEEDS: "Atom (RFC 4287): one entry for each public change.",
+    SERVICE: "The service itself, and the words it uses.",
+}
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One operation. `id` is a promise: generated clients name their methods after it.
+
+    parameters: names in `PARAMETERS`. schema: of the answer; None where it is text.
+    body: the schema of the request's body. scope: what a key must carry; None for a public read,
+    which has a second view for keys where `keyed`.
+    problems: slugs that follow from no rule.
+    """
+
+    handler: HTTPRouteHandler
+    id: str
+    tag: str
+    schema: str | None
+    parameters: tuple[str, ...] = ()
+    media_type: str = JSON
+    body: str | None = None
+    scope: str | None = None
+    keyed: bool = False
+    problems: tuple[str, ...] = ()
+
+
+_REPLAY: Final = ("as_of", "known_at")
+_LANGUAGE: Final = ("lang", "Accept-Language")
+_PAGE: Final = ("limit", "cursor")
+_WANTED: Final = (
+    "headline", "track", "host_state", "origin_state", "at_risk", "updated_since", "q",
+)  # fmt: skip
+
+OPERATIONS: Final = (
+    Operation(
+        handler=cases.list_all_cases,
+        id="list_cases",
+        tag=CASES,
+        schema="CasePage",
+        parameters=(*_WANTED, *_REPLAY, *_PAGE, "min_position", *_LANGUAGE),
+        keyed=True,
+    ),
+    Operation(
+        handler=cases.open_case,
+        id="open_case",
+        tag=CASES,
+        schema="OpenedCase",
+        parameters=_LANGUAGE,
+        body="Opening",
+        scope="events:write",
+        problems=("text-names-person",),
+    ),
+    Operation(
+        handler=cases.read_one_case,
+        id="get_case",
+        tag=CASES,
+        schema="Case",
+        parameters=("case", *_REPLAY, "min_position", *_LANGUAGE),
+        keyed=True,
+    ),
+    Operation(
+        handler=cases.list_history,
+        id="list_case_events",
+        tag=EVENTS,
+        schema="EventPage",
+        parameters=("case", *_REPLAY, *_PAGE, "min_position", *_LANGUAGE),
+        keyed=True,
+    ),
+    Operation(
+        handler=events.record_claim,
+        id="record_event",
+        tag=EVENTS,
+        schema="RecordedEvent",
+        parameters=("case", "If-Match", *_LANGUAGE),
+        body="Claim",
+        scope="events:write",
+        problems=("text-names-person",),
+    ),
+    Operation(
+        handler=events.follow_log,
+        id="follow_log",
+        tag=EVENTS,
+        schema="LogPage",
+        parameters=("after", "wait", "limit", "min_position", "lang"),
+        keyed=True,
+    ),
+    Operation(
+        handler=events.read_event,
+        id="get_event",
+        tag=EVENTS,
+        schema="Event",
+        parameters=("event", "min_position", "lang"),
+        keyed=True,
+    ),
+    Operation(
+        handler=statistics.read_statistics,
+        id="get_statistics",
+        tag=STATISTICS,
+        schema="Statistics",
+        parameters=(*_REPLAY, "host_state", "origin_state", "min_position", "lang"),
+        keyed=True,
+    ),
+    Operation(
+        handler=feeds.read_all,
+        id="read_feed",
+        tag=FEEDS,
+        schema=None,
+        media_type=ATOM,
+        parameters=("min_position", *_LANGUAGE),
+    ),
+    Operation(
+        handler=feeds.read_case_feed,
+        id="read_case_feed",
+        tag=FEEDS,
+        schema=None,
+        media_type=ATOM,
+        parameters=("file", "min_position", *_LANGUAGE),
+    ),
+    Operation(
+        handler=vocabulary.get_vocabulary, id="get_vocabulary", tag=SERVICE, schema="Vocabulary"
+    ),
+    Operation(handler=health.read_index, id="get_index", tag=SERVICE, schema="Index"),
+    Operation(handler=health.read_health, id="get_health", tag=SERVICE, schema="Health"),
+    Operation(
+        handler=health.read_readiness,
+        id="get_readiness",
+        tag=SERVICE,
+        schema="Readiness",
+        keyed=True,
+        problems=("unavailable",),
+    ),
+    Operation(
+        handler=problems.problem_page,
+        id="explain_problem",
+        tag=SERVICE,
+        schema=None,
+        media_type=HTML,
+        parameters=("slug",),
+    ),
+)
+
+
+# -- parameters -----------------------------------------------------------------------------------
+
+
+def _state(what: str) -> Json:
+    return _query(f"Only cases whose {what} this is (ISO 3166-1 alpha-2).", _CODE, example="KZ")
+
+
+def _query(description: str, schema: Json, **more: Any) -> Json:
+    return _parameter("query", description, schema, **more)
+
+
+def _path(description: str, schema: Json, **more: Any) -> Json:
+    return _parameter("path", description, schema, required=True, **more)
+
+
+def _header(description: str, schema: Json, **more: Any) -> Json:
+    return _parameter("header", description, schema, **more)
+
+
+def _parameter(
+    where: Literal["query", "path", "header"], description: str, schema: Json, **more: Any
+) -> Json:
+    return {"in": where, "description": description, **more, "schema": schema}
+
+
+_TEXT: Final = {"type": "string", "minLength": 1}
+_CODE: Final = {"type": "string", "pattern": "^[A-Z]{2}$"}
+_DAY: Final = {"type": "string", "format": "date"}
+_TIME: Final = {"type": "string", "format": "date-time"}
+_POSITION: Final = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_POSITION}
+
+PARAMETERS: Final[dict[str, Json]] = {
+    "case": _path(
+        "The case: its id, or its code, or `ext:` and your own name for it, percent-encoded; in "
+        "writes the id or the own name.",
+        _TEXT,
+    ),
+    "event": _path(
+        "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
+    ),
+    "file": _path("The code of a case and `.atom`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
+    "slug": _path(
+        "The last part of a problem's `type`.",
+        {"type": "string", "enum": [*problems.PROBLEM_TYPES]},
+    ),
+    "as_of": _query("As it stood on that day.", _DAY, example="2026-02-10"),
+    "known_at": _query("As it was known at that moment.", _TIME, example="2026-02-10T09:30:00Z"),
+    "min_position": _query(
+        "Wait, for two seconds at most, until this position is seen: to read what you wrote.",
+        _POSITION,
+    ),
+    "lang": _query(
+        "The language of texts; before `Accept-Language`.",
+        {"type": "string", "enum": list(LANGUAGES)},
+    ),
+    "limit": _query(
+        "How many items a page may hold.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    "cursor": _query(
+        "Where the page begins: `next_cursor` of the one before, as it is.",
+        {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
+    ),
+    "headline": _query(
+        "Only cases with this headline.", {"type": "string", "enum": list(HEADLINE_CODES)}
+    ),
+    "track": _query(
+        "Only cases with this state of a track.",
+        {"type": "string", "enum": [f"{t}:{s}" for t, states in ORDERS.items() for s in states]},
+    ),
+    "host_state": _state("host state"),
+    "origin_state": _state("origin state"),
+    "at_risk": _query("Only cases at risk, or only those not at risk.", {"type": "boolean"}),
+    "updated_since": _query("Only cases that changed at that moment or later.", _TIME),
+    "q": _query(
+        "Words of a label, in any spelling or script.",
+        {"type": "string", "maxLength": MAX_SEARCH_LENGTH},
+    ),
+    "after": _query("The position after which to begin; by default 0.", _POSITION),
+    "wait": _query(
+        "For how many seconds to wait where there is nothing yet.",
+        {"type": "integer", "minimum": 0, "maximum": events.MAX_WAIT_SECONDS, "default": 0},
+    ),
+    "Accept-Language": _header(
+        "Languages of texts by preference (RFC 9110, section 12.5.4); ru, kk and en are known.",
+        {"type": "string"},
+    ),
+    "If-Match": _header(
+        "The version of the case that this is decided on, in quotes, or `*`: 412 where the case "
+        "has moved on.",
+        {"type": "string"},
+        example='"7"',
+    ),
+    "If-None-Match": _header(
+        "The `ETag` of an answer you have: 304 where it still holds.", {"type": "string"}
+    ),
+}
+
+
+# -- what follows from an operation ---------------------------------------------------------------
+
+
+def list_parameters(operation: Operation) -> list[str]:
+    """Return the names of an operation's parameters; every read has a validator."""
+    return [*operation.parameters, *(() if operation.body else ("If-None-Match",))]
+
+
+def list_problems(operation: Operation) -> list[str]:
+    """Return the slugs of the problems that an operation may answer with, by status."""
+    found = {*operation.problems, *_implied_problems(operation)}
+    return [slug for slug in problems.PROBLEM_TYPES if slug in found]
+
+
+def _implied_problems(operation: Operation) -> Iterator[str]:
+    yield "internal-error"
+    if operation.body:
+        yield from ("unreadable", "too-large", "unsupported-media-type", "invalid-input")
+        # A body has an external_id, and is recorded by a writer that may be away.
+        yield from ("external-id-taken", "unavailable")
+    if operation.scope:
+        yield from ("unauthenticated", "forbidden")
+    if operation.keyed:
+        yield "unauthenticated"
+    places = {PARAMETERS[name]["in"] for name in operation.parameters}
+    if "path" in places:
+        yield "not-found"
+    if "query" in places:
+        # A query is read beside the database.
+        yield from ("invalid-input", "unavailable")
+    if "If-Match" in operation.parameters:
+        yield "version-mismatch"

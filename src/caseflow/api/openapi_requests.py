@@ -1,0 +1,228 @@
+"""What the API document says of request bodies: schemas drawn from the structs that decode them.
+
+Whatever a struct takes, its schema takes: fields are never written down here a second time. Beside
+the schema stand the words that explain a field, and one example for each.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from caseflow.domain.labels import label
+from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim, Rule, values_of
+from caseflow.eventstore.application import Opening
+
+Schema = dict[str, Any]
+Schemas = dict[str, Schema]
+
+REFERENCE: Final = "#/components/schemas/{name}"
+
+_DATE: Final = (
+    "a date as in EDTF level 0 or 1, or one of a span, `[a..b]`: 2026-01-29, 2026-01, 2025~"
+)
+_EVENT: Final = "an event of the same case: its id, or `ext:` and your own name for it"
+
+# Fields by name, or by struct and name where one name has two meanings.
+_EXPLAINED: Final = {
+    "occurred": f"When it happened: {_DATE}. It is kept as it is written.",
+    "notified": f"When the person was told: {_DATE}.",
+    "until": f"Until when: {_DATE}.",
+    "on": f"The day of the hearing: {_DATE}.",
+    "published": f"When the source was published: {_DATE}.",
+    "after": f"What this follows where the dates leave the order open: {_EVENT}.",
+    "against": f"The decision that this is about: {_EVENT}.",
+    "jurisdiction": "Whose authorities acted (ISO 3166-1 alpha-2); by default the host state.",
+    "destination": "Where the person was taken or went (ISO 3166-1 alpha-2).",
+    "place": "Where it happened.",
+    "authority": "Which authority acted.",
+    "summary": "What happened, in up to three languages; public where the claim is.",
+    "private_note": "For your own organisation and readers of restricted claims, never for others.",
+    "sources": "Where this is known from; each has a title or a url.",
+    "verification": "How certain the partner is.",
+    "visibility": "Who may read the claim, where its type and the consent allow as much.",
+    "publish_after": "Nothing of this is public before that moment.",
+    "external_id": "Your own name for it, unique among yours: the same again is not stored twice.",
+    "url": "Where the source is.",
+    "archived": "Where a copy of the source is kept.",
+    "sha256": "The digest of the file, 64 hexadecimal digits.",
+    "connection": "What ties the source to the person.",
+    "host_state": "Where the person is (ISO 3166-1 alpha-2).",
+    "origin_state": "Where the person could be returned to (ISO 3166-1 alpha-2).",
+    "persons": "How many persons a group has.",
+    "publish": "What may be public: nothing, a number, a case without a name, or how it is named.",
+    "share": "Whether other partners may see the subject; consent to `name` implies it.",
+    "basis": "Why the person is held.",
+    "Consent.basis": "On whose word the consent rests.",
+    "term_days": "The term in days.",
+    "term_months": "The sentence in months.",
+    "entry_ban_months": "The ban on entry in months.",
+    "list": "Which list the person is on.",
+    "ground": "What the refusal rests on.",
+    "forum": "Before whom the appeal is.",
+    "accusation": "What the person is accused of.",
+    "profile": "Why the person is at risk: your own codes.",
+}
+
+# What the decoder does not check and the domain does, as far as a schema can say it.
+_ALSO_TRUE: Final[Schemas] = {
+    "Source": {"anyOf": [{"required": ["title"]}, {"required": ["url"]}]},
+    "Texts": {"minProperties": 1},
+}
+_FORMATS: Final = {"publish_after": "date-time", "url": "uri", "archived": "uri"}
+
+
+def make_request_schemas() -> Schemas:
+    """Return the schemas of all request bodies and of what they are made of, by name.
+
+    `Claim` is one of the types of event, told apart by `type`; each has a schema of its own, and
+    what every claim may say stands once, in schemas named after the fields.
+    """
+    _, found = msgspec.json.schema_components([AnyClaim, Opening], ref_template=REFERENCE)
+    components = {name: _reworded(schema) for name, schema in found.items()}
+    by_struct = {rule.struct.__name__: code for code, rule in TYPES.items()}
+    shared = components[next(iter(by_struct))]["properties"]
+    parts = {n: s | _ALSO_TRUE.get(n, {}) for n, s in components.items() if n not in by_struct}
+    return {
+        "Opening": parts.pop("Opening") | {"examples": [EXAMPLE_OPENING]},
+        "Claim": _any_claim(),
+        **{name_of(c): _claim(c, r, components[r.struct.__name__]) for c, r in TYPES.items()},
+        **{name_of(field): shared[field] for field in Claim.__struct_fields__},
+        **parts,
+    }
+
+
+def name_of(code: str) -> str:
+    """Return the schema's name: `ExtraditionGranted` for extradition.granted."""
+    return "".join(word.capitalize() for word in re.split(r"[._]", code))
+
+
+def refer(name: str) -> Schema:
+    """Return a reference to a schema."""
+    return {"$ref": REFERENCE.format(name=name)}
+
+
+def _any_claim() -> Schema:
+    mapping = {code: REFERENCE.format(name=name_of(code)) for code in TYPES}
+    return {
+        "title": "Claim",
+        "description": "What one partner says happened; `type` says which fields it has.",
+        "oneOf": [refer(name_of(code)) for code in TYPES],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
+
+
+def _claim(code: str, rule: Rule, schema: Schema) -> Schema:
+    """Return the schema of one type of event; what all have in common is referred to."""
+    fields = {
+        name: refer(name_of(name)) if name in Claim.__struct_fields__ else field
+        for name, field in schema["properties"].items()
+    }
+    moves = ", ".join(f"{track} to {_state(state)}" for track, state in rule.effects.items())
+    described = label("types", code, "en").capitalize()
+    return {
+        "title": name_of(code),
+        "description": f"{described}. Moves {moves}." if moves else f"{described}.",
+        **{k: v for k, v in schema.items() if k not in ("title", "description")},
+        "properties": fields,
+        "examples": [make_example(code)],
+    }
+
+
+def _state(state: str) -> str:
+    return f"the {state.strip('{}')}" if state.startswith("{") else state
+
+
+def _reworded(schema: Schema) -> Schema:
+    """Return an object's schema with words for its fields and without what says nothing."""
+    fields = schema["properties"].items()
+    reworded = schema | {"properties": {n: _field(schema["title"], n, s) for n, s in fields}}
+    if not schema["required"]:
+        del reworded["required"]
+    return reworded
+
+
+def _field(struct: str, name: str, schema: Schema) -> Schema:
+    text = _EXPLAINED.get(f"{struct}.{name}") or _EXPLAINED.get(name)
+    described = {"description": text} if text else {}
+    formatted = {"format": _FORMATS[name]} if name in _FORMATS else {}
+    return described | _plain(schema) | formatted
+
+
+def _plain(schema: Schema) -> Schema:
+    """Return the same schema in fewer words: a value or null, a text of an enumeration."""
+    if "default" in schema and schema["default"] is None:
+        schema = {name: value for name, value in schema.items() if name != "default"}
+    match schema.get("anyOf"):
+        case [{"enum": values}, {"type": "null"}]:
+            return {"type": ["string", "null"], "enum": [*values, None]}
+        case [{"type": kind} as one, {"type": "null"}]:
+            return {**one, "type": [kind, "null"]}
+    return {"type": "string", **schema} if "enum" in schema else schema
+
+
+# -- examples -------------------------------------------------------------------------------------
+
+EXAMPLE_OPENING: Final = {
+    "external_id": "case-1",
+    "host_state": "KZ",
+    "origin_state": "RU",
+    "persons": 1,
+    "subject": {
+        "names": [
+            {"text": "Образец Образцов", "language": "ru", "kind": "primary"},
+            {"text": "Obrazets Obraztsov", "language": "en", "kind": "transliteration"},
+        ],
+        "birth_year": 1990,
+        "nationalities": ["RU"],
+        "profile": ["activist"],
+    },
+    "consent": {"publish": "anonymous", "basis": "own", "share": False},
+}
+"""A case that can be opened; the examples of claims can be recorded about it."""
+
+EXAMPLE_DECISION: Final = {
+    "external_id": "case-1/granted",
+    "type": "extradition.granted",
+    "occurred": "2026-01-29",
+    "notified": "2026-02-05",
+    "authority": "Prosecutor General",
+    "summary": {"en": "Extradition was granted.", "ru": "Выдача разрешена."},
+    "sources": [{"title": "Copy of the decision", "language": "ru", "connection": "lawyer"}],
+    "verification": "confirmed",
+    "visibility": "public",
+}
+"""The claim that the examples of appeals are against."""
+
+_VALUES: Final[dict[str, Any]] = {
+    "against": "ext:case-1/granted",
+    "accusation": "evasion of military service",
+    "destination": "RU",
+    "entry_ban_months": 60,
+    "forum": "Supreme Court",
+    "ground": "risk of torture",
+    "on": "2026-02-20",
+    "suspended": False,
+    "term_days": 40,
+    "term_months": 78,
+    "until": "2026-03-10",
+}
+_VALUES_OF_TYPE: Final[dict[str, dict[str, Any]]] = {
+    "departure.left": {"destination": "GE"},
+    "departure.protected": {"destination": "DE"},
+}
+
+
+def make_example(code: str) -> dict[str, Any]:
+    """Return a claim of a type that is accepted, with every field of the type's own."""
+    if code == EXAMPLE_DECISION["type"]:
+        return dict(EXAMPLE_DECISION)
+    struct = TYPES[code].struct
+    own = [n for n in struct.__struct_fields__ if n not in Claim.__struct_fields__]
+    values = {name: _example_value(struct, name) for name in own}
+    return {"type": code, "occurred": "2026-02-10", **values, **_VALUES_OF_TYPE.get(code, {})}
+
+
+def _example_value(struct: type[Claim], name: str) -> Any:
+    choices = values_of(struct, name)
+    return choices[0] if choices else _VALUES[name]

@@ -1,0 +1,124 @@
+"""What the handlers work with: one value, made by the bootstrap and handed to `create_app`."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from anyio import to_thread
+from litestar import Request
+from litestar.datastructures import State
+from msgspec import Struct
+
+from caseflow.domain.case import Case
+from caseflow.domain.errors import UnavailableError
+from caseflow.domain.vocabulary import Visibility
+from caseflow.eventstore.application import Answer, Cases
+from caseflow.eventstore.partners import Caller
+from caseflow.eventstore.reading import LogReader, Snapshot
+from caseflow.eventstore.subscription import LogWatcher
+from caseflow.eventstore.writer import Writer
+from caseflow.projections.partner.history import find_event, get_position, list_positions
+from caseflow.projections.partner.status import find_version
+from caseflow.projections.public.history import get_sequence
+
+from .auth import Authenticator
+from .caches import Cache
+from .conditional import Document
+from .decode import read_body, require_json
+
+MIN_POSITION_SECONDS: Final = 2.0
+
+AnyRequest = Request[object, object, State]
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """The rooms that a request may enter."""
+
+    base_url: str
+    name: str
+    max_body_bytes: int
+    cases: Cases
+    reader: LogReader
+    writer: Writer
+    watcher: LogWatcher
+    authenticator: Authenticator
+    documents: Cache[Document]
+    entries: Cache[bytes]
+    numbers: Cache[bytes]
+
+    @contextmanager
+    def snapshot(self, caller: Caller | None, min_position: int | None) -> Iterator[Snapshot]:
+        """Yield a snapshot that has seen a position: of the log; without a key, of the public log.
+
+        Raises UnavailableError when it has not come within two seconds.
+        """
+        deadline = time.monotonic() + MIN_POSITION_SECONDS
+        while True:
+            with self.reader.snapshot() as snapshot:
+                if min_position is None or position_of(snapshot, caller) >= min_position:
+                    yield snapshot
+                    return
+                head = snapshot.head.position
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise UnavailableError("this position has not been reached yet")
+            self.watcher.wait(head + 1, remaining)
+
+    def find_caller(self, request: AnyRequest) -> Caller | None:
+        """Return who asks, None without a key. Raises UnauthenticatedError for a bad one."""
+        return self.authenticator.find_caller(request)
+
+    async def require(self, request: AnyRequest, *scopes: str) -> Caller:
+        """Return who asks, with these scopes; what blocks runs on a thread."""
+        return await self.authenticator.require_async(request, *scopes)
+
+    async def read_json(self, request: AnyRequest) -> bytes:
+        """Return the body of a request that says it is JSON, up to the limit."""
+        require_json(request)
+        return await read_body(request, self.max_body_bytes)
+
+    async def wait(self, future: "Future[Answer]") -> Answer:
+        """Return the answer to a command. A client that goes away does not undo it."""
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    async def find_position(self, case_id: UUID | None, event_id: UUID | None) -> int:
+        """Return the position of an event, or of the last event of a case."""
+        return await to_thread.run_sync(self._find_position, case_id, event_id)
+
+    def _find_position(self, case_id: UUID | None, event_id: UUID | None) -> int:
+        with self.reader.snapshot() as snapshot:
+            where = snapshot.connection, snapshot.view_set
+            placed = find_event(*where, event_id) if event_id else None
+            case = find_version(*where, case_id) if case_id else None
+        found = placed or case
+        return found.position if found else 0
+
+    def positions(self, snapshot: Snapshot, case_id: UUID) -> dict[UUID, int]:
+        """Return the position of each event of a case."""
+        return list_positions(snapshot.connection, snapshot.view_set, case_id)
+
+    def position_of_version(self, snapshot: Snapshot, case: Case) -> int:
+        """Return the position of a case's last event."""
+        return get_position(snapshot.connection, snapshot.view_set, case.id, case.version)
+
+
+def position_of(snapshot: Snapshot, caller: Caller | None) -> int:
+    """Return the position that a caller sees: that of publication for the public."""
+    if caller is None:
+        return get_sequence(snapshot.connection, snapshot.view_set)
+    return snapshot.head.position
+
+
+def audience_of(caller: Caller) -> Visibility:
+    """Return what a caller may read beside its own."""
+    return "restricted" if caller.reads_restricted else "partners"
+
+
+def services_of(request: AnyRequest) -> Services:
+    """Return the services that the application was made with."""
+    services: Services = request.app.state.services
+    return services
