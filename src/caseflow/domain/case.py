@@ -8,7 +8,7 @@ so that every decision can be replayed.
 from collections.abc import Iterable
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .commands import Command, OpenCase, RecordClaim, ReleasePublication
 from .dates import is_certainly_after, parse_when
@@ -22,7 +22,15 @@ from .errors import (
 from .events import CaseOpened, Consent, Event, Hold, PublicationReleased, Subject
 from .facts import ClaimFacts, Frame, facts_of
 from .names import finds_name
-from .publication import Publication, is_embargoed, publication_of, shows_sources, visibility_of
+from .publication import (
+    ELSEWHERE,
+    Publication,
+    hides_whereabouts,
+    is_embargoed,
+    publication_of,
+    shows_sources,
+    visibility_of,
+)
 from .status import Status, resolve
 from .vocabulary import VISIBILITY_RANK, Claim, Visibility, type_of
 
@@ -124,6 +132,13 @@ class Case:
 
     def _evolve_claim(self, event: Event, claim: Claim) -> None:
         about_asylum = self.is_about_asylum(claim)
+        facts = facts_of(
+            claim, event_id=event.id, partner=str(event.partner_id), host_state=self.host_state
+        )
+        if hides_whereabouts(claim, self.host_state, about_asylum=about_asylum):
+            # Facts stand in the clear in views, which travel in the main backup. The effects are
+            # the same: what moves `movement` does so from anywhere, and asylum abroad moves none.
+            facts = structs.replace(facts, jurisdiction=ELSEWHERE, destination=None)
         recorded = RecordedClaim(
             event_id=event.id,
             version=event.originator_version,
@@ -131,12 +146,7 @@ class Case:
             recorded_at=event.recorded_at,
             claim=claim,
             author=event.author,
-            facts=facts_of(
-                claim,
-                event_id=event.id,
-                partner=str(event.partner_id),
-                host_state=self.host_state,
-            ),
+            facts=facts,
             about_asylum=about_asylum,
             hold=event.hold,
             visibility=visibility_of(claim, self.consent, about_asylum=about_asylum),

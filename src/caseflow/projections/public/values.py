@@ -10,7 +10,7 @@ import msgspec
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.events import Event, PublicationReleased
 from caseflow.domain.facts import ClaimFacts
-from caseflow.domain.publication import ELSEWHERE, hides_whereabouts, public_label
+from caseflow.domain.publication import public_label
 from caseflow.domain.status import Status, resolve
 
 LANGUAGES = ("ru", "kk", "en")
@@ -29,12 +29,9 @@ def published_by(event: Event, case: Case) -> RecordedClaim | None:
 def public_facts(case: Case, recorded: RecordedClaim) -> ClaimFacts:
     """Return what a public fold reads of a claim.
 
-    No partner's id, no link to what is not public, no word of where the person went. The effects
-    are the same: what moves `movement` does so from any jurisdiction, and asylum abroad moves none.
+    No partner's id, no link to what is not public.
     """
     facts = recorded.facts
-    if hides_whereabouts(recorded.claim, case.host_state, about_asylum=recorded.about_asylum):
-        facts = msgspec.structs.replace(facts, jurisdiction=ELSEWHERE, destination=None)
     return msgspec.structs.replace(
         facts,
         partner=public_partner(case, recorded),
