@@ -19,6 +19,7 @@ from caseflow.eventstore.keys import (
     is_store_empty,
     read_or_create_master_key,
 )
+from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.mapper import SealedMapper
 from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds
@@ -116,6 +117,8 @@ class House:
     def rebuild(self, on_progress: Callable[[int], None] = lambda position: None) -> int:
         """Make all views again from the log; return the last position."""
 
+        lease = Lease("rebuild")
+
         def switch(connection: Connection, view_set: str) -> None:
             connection.execute(update(log_head).values(view_set=view_set))
 
@@ -123,6 +126,7 @@ class House:
             self.engine,
             self.reader.read_log,
             self.recorder.append,
+            lease,
             switch,
             on_progress=on_progress,
         )

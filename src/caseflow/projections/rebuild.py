@@ -25,6 +25,16 @@ ReadLog = Callable[[Connection, int, int], Sequence[tuple[int, Event]]]
 """Given a connection, a position and a limit: the events after it, with their positions."""
 
 
+class Lease(Protocol):
+    """The right to fill the set that is not live."""
+
+    def take(self, connection: Connection) -> None:
+        """Take the lease from whoever has it."""
+
+    def check(self, connection: Connection) -> None:
+        """Raise ConflictError where somebody else has taken it since."""
+
+
 class LogEnd(Protocol):
     """The end of the log, held: nobody appends meanwhile."""
 
@@ -36,6 +46,7 @@ def rebuild(
     engine: Engine,
     read_log: ReadLog,
     hold_log: Callable[[], AbstractContextManager[LogEnd]],
+    lease: Lease,
     switch: Callable[[Connection, str], None],
     *,
     on_progress: Callable[[int], None] = lambda position: None,
@@ -43,11 +54,14 @@ def rebuild(
     """Fill the set of view tables that is not live and make it so; return the last position.
 
     hold_log: keeps others from appending until it is left, and commits. switch: makes a set live.
+    lease: of two rebuilds that overlap, the later goes on and the earlier gives up, so that none
+    switches to a set that the other has emptied.
     """
     with hold_log() as end:
+        lease.take(end.connection)
         target = other_set(end.view_set)
         empty(end.connection, target)
-    folding = _Folding(target)
+    folding = _Folding(target, lease)
     while folding.follow(engine, read_log):
         on_progress(folding.position)
     with hold_log() as end:
@@ -71,8 +85,9 @@ def empty(connection: Connection, view_set: str) -> None:
 class _Folding:
     """How far a rebuild has come, and the cases as they are there."""
 
-    def __init__(self, view_set: str) -> None:
+    def __init__(self, view_set: str, lease: Lease) -> None:
         self.position = 0
+        self._lease = lease
         self._view_set = view_set
         self._cases: dict[UUID, Case] = {}
 
@@ -82,6 +97,7 @@ class _Folding:
             return self.take(connection, read_log)
 
     def take(self, connection: Connection, read_log: ReadLog) -> bool:
+        self._lease.check(connection)
         batch = read_log(connection, self.position, BATCH)
         projector = HouseProjector(connection, self._view_set)
         for position, event in batch:
