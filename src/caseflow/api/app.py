@@ -1,8 +1,10 @@
 """The application: routes and what surrounds them."""
 
+import string
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Litestar
 
@@ -42,6 +44,10 @@ class Application(Litestar):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one connection."""
+        query = scope.get("query_string") or b""
+        if not query.isascii():
+            # Plain curl sends letters as they are; decoded as Latin-1 they would find nothing.
+            scope = {**scope, "query_string": quote(query, safe=string.printable).encode()}
         sent = scope.get("raw_path") or b""
         if b"%" in sent:
             scope = {**scope, "path": sent.partition(b"?")[0].decode("ascii", "replace")}
