@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from litestar import Response
 
+from caseflow.eventstore.application import Answer
 from caseflow.eventstore.partners import Caller
 
 from .conditional import PRIVATE, PUBLIC, etag_of, respond
@@ -75,17 +76,19 @@ def answer_list(
 
 
 def answer_write(
-    rendered: dict[str, Any], *, version: int, location: str, created: bool, language: str
+    rendered: dict[str, Any], answer: Answer, *, version: int, location: str, language: str
 ) -> Response[bytes]:
-    """Return what was recorded: 201 the first time, 200 where it had been recorded before."""
-    return Response(
-        encode(rendered),
-        status_code=201 if created else 200,
-        media_type=JSON,
-        headers={
-            "Location": location,
-            "ETag": f'"{version}"',
-            "Cache-Control": PRIVATE,
-            "Content-Language": language,
-        },
-    )
+    """Return what was recorded: 201 the first time, 200 where it had been recorded before.
+
+    A request that came again with its idempotency key gets the status of the first time.
+    """
+    headers = {
+        "Location": location,
+        "ETag": f'"{version}"',
+        "Cache-Control": PRIVATE,
+        "Content-Language": language,
+    }
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    status = 201 if answer.created else 200
+    return Response(encode(rendered), status_code=status, media_type=JSON, headers=headers)

@@ -52,13 +52,14 @@ async def open_case(request: AnyRequest) -> Response[bytes]:
     services = services_of(request)
     caller = await services.require(request, "events:write")
     language = Asked(request, "lang").language
-    opening = decode_body(_OPENING, await services.read_json(request))
+    body = await services.read_json(request)
+    opening, attempt = decode_body(_OPENING, body), services.find_attempt(request, caller, body)
 
     def render(case: Case, event_id: UUID, position: int | None) -> Json:
         rendered = render_case(case, caller, language, position=position)
         return {**rendered, "possible_duplicates": []}
 
-    answer = await services.wait(services.cases.open_case(caller, opening, render))
+    answer = await services.wait(services.cases.open_case(caller, opening, render, attempt=attempt))
     return await _answer(services, answer, language)
 
 
@@ -68,9 +69,9 @@ async def _answer(services: Services, answer: Answer, language: str) -> Response
         rendered["position"] = await services.find_position(UUID(rendered["id"]), None)
     return answer_write(
         rendered,
+        answer,
         version=rendered["version"],
         location=f"{services.base_url}/v1/cases/{rendered['id']}",
-        created=answer.created,
         language=language,
     )
 

@@ -47,7 +47,8 @@ async def record_claim(request: AnyRequest, case: FromPath[str]) -> Response[byt
     services = services_of(request)
     caller = await services.require(request, "events:write")
     language = Asked(request, "lang").language
-    claim = decode_body(_CLAIM, await services.read_json(request))
+    body = await services.read_json(request)
+    claim, attempt = decode_body(_CLAIM, body), services.find_attempt(request, caller, body)
 
     def render(found: Case, event_id: UUID, position: int | None) -> tuple[Json, int]:
         recorded = found.claims[event_id]
@@ -57,7 +58,12 @@ async def record_claim(request: AnyRequest, case: FromPath[str]) -> Response[byt
 
     answer = await services.wait(
         services.cases.record_claim(
-            caller, unquote(case), claim, render, expected_version=parse_if_match(request)
+            caller,
+            unquote(case),
+            claim,
+            render,
+            expected_version=parse_if_match(request),
+            attempt=attempt,
         )
     )
     rendered, version = answer.rendered
@@ -65,9 +71,9 @@ async def record_claim(request: AnyRequest, case: FromPath[str]) -> Response[byt
         rendered["position"] = await services.find_position(None, UUID(rendered["id"]))
     return answer_write(
         rendered,
+        answer,
         version=version,
         location=f"{services.base_url}/v1/events/{rendered['id']}",
-        created=answer.created,
         language=language,
     )
 

@@ -183,7 +183,9 @@ def _read_answers(operation: Operation) -> Json:
 def _write_answers(operation: Operation) -> Json:
     rest = {
         **_content(operation),
-        "headers": _refer(["Location", "ETag", "Cache-Control", "Content-Language"]),
+        "headers": _refer(
+            ["Location", "ETag", "Cache-Control", "Content-Language", "Idempotency-Replayed"]
+        ),
     }
     again = "The same was recorded before under this `external_id`; it is answered as it is now."
     return {
@@ -250,6 +252,9 @@ _HEADERS: Final = {
     "Content-Language": _header("The language of the texts."),
     "Link": _header('The next page, `rel="next"`; missing on the last.', required=False),
     "Location": _header("The address of what was recorded."),
+    "Idempotency-Replayed": _header(
+        "`true` where the request had come before, with the same key.", required=False
+    ),
     "Retry-After": _header("After how many seconds to ask again."),
     "WWW-Authenticate": _header("`Bearer`."),
 }

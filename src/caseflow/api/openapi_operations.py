@@ -80,7 +80,7 @@ OPERATIONS: Final = (
         id="open_case",
         tag=CASES,
         schema="OpenedCase",
-        parameters=_LANGUAGE,
+        parameters=("Idempotency-Key", *_LANGUAGE),
         body="Opening",
         scope="events:write",
         problems=("text-names-person",),
@@ -106,7 +106,7 @@ OPERATIONS: Final = (
         id="record_event",
         tag=EVENTS,
         schema="RecordedEvent",
-        parameters=("case", "If-Match", *_LANGUAGE),
+        parameters=("case", "If-Match", "Idempotency-Key", *_LANGUAGE),
         body="Claim",
         scope="events:write",
         problems=("text-names-person",),
@@ -268,6 +268,11 @@ PARAMETERS: Final[dict[str, Json]] = {
         {"type": "string"},
         example='"7"',
     ),
+    "Idempotency-Key": _header(
+        "A text of your own, up to 255 characters, that stands for this request for good: sent "
+        "again, it is answered as the first time and carried out no second time.",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+    ),
     "If-None-Match": _header(
         "The `ETag` of an answer you have: 304 where it still holds.", {"type": "string"}
     ),
@@ -304,5 +309,7 @@ def _implied_problems(operation: Operation) -> Iterator[str]:
     if "query" in places:
         # A query is read beside the database.
         yield from ("invalid-input", "unavailable")
+    if "Idempotency-Key" in operation.parameters:
+        yield from ("idempotency-key-reused", "conflict", "withdrawn")
     if "If-Match" in operation.parameters:
         yield "version-mismatch"

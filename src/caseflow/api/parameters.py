@@ -28,6 +28,7 @@ MAX_LIMIT: Final = 500
 # The databases' integers end here; what is larger would fail there.
 MAX_POSITION: Final = 2**63 - 1
 MAX_SEARCH_LENGTH: Final = 200
+MAX_IDEMPOTENCY_KEY: Final = 255
 
 Query: TypeAlias = Mapping[str, str]
 Position: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_POSITION)]
@@ -223,6 +224,16 @@ def _decode_cursor(text: str, shape: type[T]) -> T:
     if any(find_bad_text(parts)):
         raise ValueError
     return msgspec.convert(parts, shape)
+
+
+def parse_idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    """Return the key that makes a request safe to send again: 1 to 255 characters, or None."""
+    values = request.headers.getall("idempotency-key", [])
+    if not values:
+        return None
+    if len(values) > 1 or not 1 <= len(values[0]) <= MAX_IDEMPOTENCY_KEY:
+        raise invalid_header("Idempotency-Key", "must be one text of 1 to 255 characters")
+    return values[0]
 
 
 def parse_if_match(request: Request[Any, Any, Any]) -> int | None:

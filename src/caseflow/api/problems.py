@@ -177,6 +177,14 @@ PROBLEM_TYPES: Final = {
             "claim visible to `partners` or `restricted` only. `errors` points at the texts.",
         ),
         ProblemType(
+            "idempotency-key-reused",
+            422,
+            "The idempotency key was used for another request",
+            "You sent this `Idempotency-Key` before, with another request: another address, body "
+            "or language. Nothing was stored now. A key stands for one request for good; take a "
+            "new one, random is best, for each thing that you want done.",
+        ),
+        ProblemType(
             "version-required",
             428,
             "The request must name a version",
@@ -194,16 +202,16 @@ PROBLEM_TYPES: Final = {
             500,
             "Something went wrong here",
             "The fault is ours and was logged. Nothing is told of it. Whether the request was "
-            "carried out is not certain; a request with an `external_id` may be sent again without "
-            "harm.",
+            "carried out is not certain; a request with an `external_id` or an `Idempotency-Key` "
+            "may be sent again without harm.",
         ),
         ProblemType(
             "unavailable",
             503,
             "Not available now",
             "The service, or the position that was asked for, is not ready. Wait the seconds that "
-            "`Retry-After` names and send the request again; one with an `external_id` is "
-            "carried out once, however often it is sent.",
+            "`Retry-After` names and send the request again; one with an `external_id` or an "
+            "`Idempotency-Key` is carried out once, however often it is sent.",
         ),
     )
 }

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from caseflow.domain.case import Case
 from caseflow.domain.errors import UnavailableError
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
+from caseflow.eventstore.attempts import Attempt
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import LogReader, Snapshot
 from caseflow.eventstore.subscription import LogWatcher
@@ -29,6 +31,8 @@ from .auth import Authenticator
 from .caches import Cache
 from .conditional import Document
 from .decode import read_body, require_json
+from .negotiation import choose_language
+from .parameters import parse_idempotency_key
 
 MIN_POSITION_SECONDS: Final = 2.0
 
@@ -80,6 +84,15 @@ class Services(Struct, frozen=True, kw_only=True):
         """Return the body of a request that says it is JSON, up to the limit."""
         require_json(request)
         return await read_body(request, self.max_body_bytes)
+
+    def find_attempt(self, request: AnyRequest, caller: Caller, body: bytes) -> Attempt | None:
+        """Return what marks a request that may come again, None without an idempotency key."""
+        key = parse_idempotency_key(request)
+        if key is None:
+            return None
+        # The language is part of the answer, and so of the request.
+        parts = (request.method, request.url.path, request.url.query, choose_language(request))
+        return self.cases.attempt(caller, key, *parts, sha256(body).hexdigest())
 
     async def wait(self, future: "Future[Answer]") -> Answer:
         """Return the answer to a command. A client that goes away does not undo it."""

@@ -62,6 +62,12 @@ class ExternalIdTakenError(ConflictError):
     """The partner used this external id for something with other content."""
 
 
+class IdempotencyKeyReusedError(InvalidInputError):
+    """An idempotency key was used before, for another request."""
+
+    slug = "idempotency-key-reused"
+
+
 class VersionConflictError(CaseflowError):
     """The case has moved on since the version the caller had seen."""
 

@@ -4,8 +4,10 @@ Every method returns a future of its answer, resolved after the commit; views ar
 """
 
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -16,14 +18,18 @@ from caseflow.domain.case import Case
 from caseflow.domain.checks import check_claim, check_opening
 from caseflow.domain.commands import OpenCase, RecordClaim, ReleasePublication
 from caseflow.domain.errors import (
+    ConflictError,
     ExternalIdTakenError,
+    IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
+    WithdrawnError,
 )
 from caseflow.domain.events import Consent, Subject
 from caseflow.domain.vocabulary import Claim, Country, ExternalId
 from caseflow.formats.record import canonical_json
 
+from .attempts import Attempt, Done
 from .keys import KeyedHash
 from .names import Named
 from .partners import Caller
@@ -46,10 +52,22 @@ class Opening(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Answer(NamedTuple):
-    """What the edge answers, made in the batch, and whether something new was recorded."""
+    """What the edge answers, made in the batch, and whether something new was recorded.
+
+    replayed: the same request came before, with the same idempotency key.
+    """
 
     rendered: Any
     created: bool
+    replayed: bool = False
+
+
+class Recorded(NamedTuple):
+    """The case after a command, the event's id, its position (None if recorded before)."""
+
+    case: Case
+    event_id: UUID
+    position: int | None
 
 
 Render = Callable[[Case, UUID, int | None], Any]
@@ -73,11 +91,21 @@ class Cases:
         self._two_person = two_person
         self._new_id = new_id
         self._random_code = random_code or make_code
+        self._lock = threading.Lock()
+        self._under_way: set[bytes] = set()
 
-    def open_case(self, caller: Caller, opening: Opening, render: Render) -> "Future[Answer]":
+    def open_case(
+        self,
+        caller: Caller,
+        opening: Opening,
+        render: Render,
+        *,
+        attempt: Attempt | None = None,
+    ) -> "Future[Answer]":
         """Open a case, or answer with the one opened before under the same external id.
 
-        Raises InvalidInputError at once; ExternalIdTakenError in the future.
+        attempt: of a request with an idempotency key, which is carried out once.
+        Raises InvalidInputError and ConflictError at once; the rest in the future.
         """
         command = OpenCase(
             case_id=self._new_id(),
@@ -90,19 +118,19 @@ class Cases:
         check_opening(command)
         content = self._digest_content(opening)
 
-        def job(session: Session) -> Answer:
+        def job(session: Session) -> Recorded:
             digest = self.digest_external_id(caller, opening.external_id)
             known = _find_named(session, digest, content)
             if known is not None:
-                return _answer_again(session, known, render)
+                return _recorded_before(session, known)
             code = self._unused_code(session, command.host_state)
             event, case, position = session.execute(msgspec.structs.replace(command, code=code))
             session.name_case(code, case.id)
             if digest is not None:
                 session.name(digest, Named(case.id, event.id, content))
-            return Answer(render(case, event.id, position), created=True)
+            return Recorded(case, event.id, position)
 
-        return self._writer.submit(job, opens=command.case_id)
+        return self._submit(job, render, attempt, opens=command.case_id)
 
     def record_claim(
         self,
@@ -112,23 +140,25 @@ class Cases:
         render: Render,
         *,
         expected_version: int | None = None,
+        attempt: Attempt | None = None,
     ) -> "Future[Answer]":
         """Record a claim about a case, or answer with the one recorded before.
 
         case_name: the case's id, or `ext:` and the caller's own name for it; likewise the
-        references inside the claim. Raises InvalidInputError at once, refusals in the future.
+        references inside the claim. attempt: as in `open_case`.
+        Raises InvalidInputError and ConflictError at once; the rest in the future.
         """
         check_claim(claim)
         event_id = self._new_id()
 
-        def job(session: Session) -> Answer:
+        def job(session: Session) -> Recorded:
             case_id = self._resolve_case(session, caller, case_name)
             resolved = self._resolve_references(session, caller, claim)
             content = self._digest_content(resolved, str(case_id))
             digest = self.digest_external_id(caller, claim.external_id)
             known = _find_named(session, digest, content)
             if known is not None:
-                return _answer_again(session, known, render)
+                return _recorded_before(session, known)
             command = RecordClaim(
                 case_id=case_id,
                 event_id=event_id,
@@ -142,9 +172,9 @@ class Cases:
             event, case, position = session.execute(command)
             if digest is not None:
                 session.name(digest, Named(case.id, event.id, content))
-            return Answer(render(case, event.id, position), created=True)
+            return Recorded(case, event.id, position)
 
-        return self._writer.submit(job)
+        return self._submit(job, render, attempt)
 
     def release_publication(self, case_id: UUID, claim_id: UUID) -> "Future[int]":
         """End the embargo of a claim; the future gives the position of the event.
@@ -167,6 +197,61 @@ class Cases:
             return position
 
         return self._writer.submit(job)
+
+    # -- requests that may come again -------------------------------------------------------------
+
+    def attempt(self, caller: Caller, key: str, *request: str) -> Attempt:
+        """Return the attempt that an idempotency key marks; request: what makes it this one."""
+        partner = str(caller.partner_id)
+        return Attempt(
+            self._keyed_hash.digest("idempotency-key", partner, key),
+            self._keyed_hash.digest("request", *request),
+        )
+
+    def _submit(
+        self,
+        act: Callable[[Session], "Recorded"],
+        render: Render,
+        attempt: Attempt | None,
+        *,
+        opens: UUID | None = None,
+    ) -> "Future[Answer]":
+        """Submit what records an event; with an attempt, only the first time that it comes."""
+
+        def job(session: Session) -> Answer:
+            done = session.find_attempt(attempt.digest) if attempt else None
+            if attempt is not None and done is not None:
+                return _replay(session, attempt, done, render)
+            case, event_id, position = act(session)
+            if attempt is not None:
+                found = Done(attempt.request, case.id, event_id, case.version, position)
+                session.note_attempt(attempt.digest, found)
+            return Answer(render(case, event_id, position), created=position is not None)
+
+        if attempt is None:
+            return self._writer.submit(job, opens=opens)
+        with self._running(attempt):
+            future = self._writer.submit(job, opens=opens)
+        future.add_done_callback(lambda _: self._under_way.discard(attempt.digest))
+        return future
+
+    @property
+    def under_way(self) -> int:
+        """Return how many requests with an idempotency key are waiting for their commit."""
+        return len(self._under_way)
+
+    @contextmanager
+    def _running(self, attempt: Attempt) -> Iterator[None]:
+        """Note that a request is under way. Raises ConflictError where it already is."""
+        with self._lock:
+            if attempt.digest in self._under_way:
+                raise ConflictError("the first request with this idempotency key is under way")
+            self._under_way.add(attempt.digest)
+        try:
+            yield
+        except BaseException:
+            self._under_way.discard(attempt.digest)
+            raise
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -242,9 +327,23 @@ def _find_named(session: Session, digest: bytes | None, content: bytes) -> Named
     return named
 
 
-def _answer_again(session: Session, named: Named, render: Render) -> Answer:
-    """Answer with what is stored, as it is now."""
+def _recorded_before(session: Session, named: Named) -> Recorded:
+    """Return what is stored, as it is now. Raises WithdrawnError where it was erased."""
     case = session.find_case(named.case_id)
     if case is None:
-        raise NotFoundError("there is no such case")
-    return Answer(render(case, named.event_id, None), created=False)
+        raise WithdrawnError("this was erased")
+    return Recorded(case, named.event_id, None)
+
+
+def _replay(session: Session, attempt: Attempt, done: Done, render: Render) -> Answer:
+    """Answer as the first time. Raises WithdrawnError where what it was about was erased."""
+    if done.request != attempt.request:
+        raise IdempotencyKeyReusedError(
+            "this idempotency key was used for another request",
+            [("/headers/Idempotency-Key", "was used for another request")],
+        )
+    case = session.find_case_at(done.case_id, done.version)
+    if case is None:
+        raise WithdrawnError("this was erased")
+    rendered = render(case, done.event_id, done.position)
+    return Answer(rendered, created=done.position is not None, replayed=True)

@@ -129,10 +129,10 @@ def _settle(pending: _Pending) -> LineResult:
     try:
         if isinstance(answer, CaseflowError):
             raise answer
-        rendered, created = answer.result()
+        found = answer.result()
     except CaseflowError as error:
         return LineResult(number, "rejected", error=_at(error, at))
-    return LineResult(number, "created" if created else "unchanged", rendered)
+    return LineResult(number, "created" if found.created else "unchanged", found.rendered)
 
 
 def _at(error: CaseflowError, at: str) -> CaseflowError:

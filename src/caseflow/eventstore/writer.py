@@ -27,6 +27,7 @@ from caseflow.domain.commands import Command
 from caseflow.domain.errors import CaseflowError, UnavailableError
 from caseflow.domain.events import Event
 
+from .attempts import Done, find_attempt, record_attempts
 from .keys import KeyStore
 from .mapper import SealedMapper
 from .names import (
@@ -75,6 +76,7 @@ class Session:
         self._events: list[Event] = []
         self._named: dict[bytes, Named] = {}
         self._codes: dict[str, UUID] = {}
+        self._attempts: dict[bytes, Done] = {}
 
     def find_case(self, case_id: UUID) -> Case | None:
         """Return the case as it is now, what this batch did to it included."""
@@ -90,6 +92,20 @@ class Session:
         """Return what a partner's own id names."""
         named = self._named.get(digest)
         return named or find_external_ids(self.connection, [digest]).get(digest)
+
+    def find_attempt(self, digest: bytes) -> Done | None:
+        """Return what the request with an idempotency key led to."""
+        return self._attempts.get(digest) or find_attempt(self.connection, digest)
+
+    def find_case_at(self, case_id: UUID, version: int) -> Case | None:
+        """Return a case as it was at a version; None where it can no longer be read."""
+        case = self.find_case(case_id)
+        if case is None or case.version == version:
+            return case
+        stored = list_events(self.connection, case_id, lte=version)
+        earlier = [e for e in self._events if e.originator_id == case_id]
+        events = [*self._mapper.to_domain_events(stored), *earlier]
+        return Case.from_events(e for e in events if e.originator_version <= version)
 
     def has_code(self, code: str) -> bool:
         """Return whether a case has this code already."""
@@ -114,6 +130,10 @@ class Session:
         """Give what was recorded in this batch a partner's own id."""
         self._named[digest] = named
 
+    def note_attempt(self, digest: bytes, done: Done) -> None:
+        """Remember what a request with an idempotency key led to."""
+        self._attempts[digest] = done
+
     def name_case(self, code: str, case_id: UUID) -> None:
         """Give a new case its code."""
         self._codes[code] = case_id
@@ -133,6 +153,7 @@ class Session:
         self._append.insert(self._mapper.to_stored_events(self._events))
         record_external_ids(self.connection, self._named)
         record_case_codes(self.connection, self._codes)
+        record_attempts(self.connection, self._attempts)
         self._projector.flush()
 
 
