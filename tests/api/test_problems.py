@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, TooManyRequestsException
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import TestClient
 
-from caseflow.api.decode import TooLargeError, UnsupportedMediaTypeError
+from caseflow.api.bodies import TooLargeError, UnsupportedMediaTypeError
 from caseflow.api.parameters import VersionRequiredError
 from caseflow.api.problems import (
     EXCEPTION_HANDLERS,

@@ -14,13 +14,13 @@ from caseflow.domain.facts import counts_on
 from caseflow.eventstore.application import Answer, Opening
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
+from caseflow.formats.json_input import decode_body
 from caseflow.projections.listing import CaseFilter
 from caseflow.projections.partner import status as partner_status
 from caseflow.projections.public import status as public_status
 
 from .answers import answer_list, answer_read, answer_write
 from .asked import NOW, Asked, Moment
-from .decode import decode_body
 from .reading import (
     NO_CASE,
     find_case_id,

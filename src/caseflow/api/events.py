@@ -17,13 +17,13 @@ from caseflow.domain.errors import NotFoundError
 from caseflow.domain.vocabulary import VISIBILITY_RANK, AnyClaim
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
+from caseflow.formats.json_input import decode_body
 from caseflow.projections.partner.history import Placed, find_event, list_placed
 from caseflow.projections.public.history import find_published, list_published
 
 from .answers import answer_list, answer_read, answer_write
 from .asked import Asked
 from .conditional import REVALIDATED
-from .decode import decode_body
 from .parameters import parse_if_match
 from .reading import NO_EVENT, find_event_id, get_case
 from .rendering import (

@@ -32,8 +32,8 @@ from caseflow.domain.errors import (
     WithdrawnError,
 )
 
+from .bodies import TooLargeError, UnsupportedMediaTypeError
 from .conditional import PUBLIC, respond
-from .decode import TooLargeError, UnsupportedMediaTypeError
 from .parameters import VersionRequiredError
 
 MEDIA_TYPE: Final = "application/problem+json"

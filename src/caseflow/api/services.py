@@ -28,9 +28,9 @@ from caseflow.projections.partner.status import find_version
 from caseflow.projections.public.history import get_sequence
 
 from .auth import Authenticator
+from .bodies import read_body, require_json
 from .caches import Cache
 from .conditional import Document
-from .decode import read_body, require_json
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 

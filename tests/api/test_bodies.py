@@ -13,10 +13,11 @@ from litestar import Litestar, Request, post
 from litestar.testing import TestClient
 from msgspec import Meta, Struct
 
-from caseflow.api.decode import MAX_DEPTH, decode_body, read_body, require_json
+from caseflow.api.bodies import read_body, require_json
 from caseflow.api.problems import EXCEPTION_HANDLERS
 from caseflow.domain.errors import InvalidInputError, UnreadableError
 from caseflow.domain.vocabulary import AnyClaim, Claim, Died, Verdict
+from caseflow.formats.json_input import MAX_DEPTH, decode_body
 from tests.api.asgi import exchange
 
 CLAIM: msgspec.json.Decoder[Claim] = msgspec.json.Decoder(AnyClaim)
