@@ -15,16 +15,13 @@ from caseflow.eventstore.application import Answer, Opening
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
-from caseflow.projections.listing import CaseFilter
-from caseflow.projections.partner import status as partner_status
-from caseflow.projections.public import status as public_status
 
 from .answers import answer_list, answer_read, answer_write
-from .asked import NOW, Asked, Moment
+from .asked import Asked, Moment
+from .listing import Lister, PartnerLister, PublicLister, list_page
 from .reading import (
     NO_CASE,
     find_case_id,
-    fold_changes,
     get_case,
     get_public_case,
     list_changes,
@@ -32,10 +29,8 @@ from .reading import (
     read_public_case,
 )
 from .rendering import (
-    label_for,
     render_case,
     render_claim,
-    render_public_case,
     render_public_event,
     render_record_event,
 )
@@ -155,118 +150,8 @@ def list_all_cases(request: AnyRequest) -> Response[bytes]:
     caller, moment = services.find_caller(request), asked.moment
     wanted = asked.case_filter()
     with services.snapshot(caller, asked.min_position) as snapshot:
-        lister = _PublicLister(snapshot) if caller is None else _Lister(services, snapshot, caller)
-        page, cursor = lister.page(wanted, moment, asked.language)
+        lister: Lister = (
+            PublicLister(snapshot) if caller is None else PartnerLister(services, snapshot, caller)
+        )
+        page, cursor = list_page(lister, wanted, moment, asked.language)
     return answer_list(request, caller, page, cursor, language=asked.language)
-
-
-class _PublicLister:
-    """Lists what is public."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def page(
-        self, wanted: CaseFilter, moment: Moment, language: str
-    ) -> tuple[list[Json], tuple[int, str] | None]:
-        replayed = moment != NOW
-        found = public_status.list_cases(
-            self._snapshot.connection,
-            self._snapshot.view_set,
-            msgspec.structs.replace(wanted, limit=wanted.limit + 1),
-            replayed=replayed,
-        )
-        page: list[Json] = []
-        cursor = None
-        for case in found:
-            rendered = self._render(case, wanted, moment, language)
-            if rendered is None:
-                continue
-            if len(page) == wanted.limit:
-                return page, cursor
-            page.append(rendered)
-            cursor = case.published_at, str(case.case_id)
-        return page, None
-
-    def _render(
-        self, case: public_status.PublicCase, wanted: CaseFilter, moment: Moment, language: str
-    ) -> Json | None:
-        if moment == NOW:
-            return read_public_case(self._snapshot, case, language, moment)
-        changes = list_changes(self._snapshot, case.case_id, moment)
-        if not any(counts_on(change.decode_facts(), moment.as_of) for change in changes):
-            return None
-        status, last = fold_changes(case, changes, moment.as_of), changes[-1]
-        if not wanted.matches(status, last.published_at):
-            return None
-        return render_public_case(
-            case._replace(updated_at=last.published_at),
-            status,
-            language,
-            version=last.version,
-            position=last.sequence,
-            as_of=moment.as_of,
-            known_at=moment.known_at_text,
-        )
-
-
-class _Lister:
-    """Lists what a partner may read."""
-
-    def __init__(self, services: Services, snapshot: Snapshot, caller: Caller) -> None:
-        self._services = services
-        self._snapshot = snapshot
-        self._caller = caller
-
-    def page(
-        self, wanted: CaseFilter, moment: Moment, language: str
-    ) -> tuple[list[Json], tuple[int, str] | None]:
-        replayed = moment != NOW
-        # Labels that only partners see are sealed: words are looked for after unsealing.
-        unsealed = replayed or bool(wanted.words)
-        found = partner_status.list_cases(
-            self._snapshot.connection,
-            self._snapshot.view_set,
-            msgspec.structs.replace(wanted, words=(), limit=wanted.limit + 1),
-            reads_restricted=self._caller.reads_restricted,
-            own=self._caller.partner_id,
-            replayed=unsealed,
-        )
-        page: list[Json] = []
-        cursor = None
-        for listed in found:
-            rendered = self._render(listed.case_id, wanted, moment, language)
-            if rendered is None:
-                continue
-            if len(page) == wanted.limit:
-                return page, cursor
-            page.append(rendered)
-            cursor = listed.opened_at, str(listed.case_id)
-        return page, None
-
-    def _render(
-        self, case_id: UUID, wanted: CaseFilter, moment: Moment, language: str
-    ) -> Json | None:
-        try:
-            found = get_case(self._services, self._snapshot, case_id, moment)
-        except NotFoundError:
-            return None
-        case, caller = found.case, self._caller
-        audience = audience_of(caller)
-        readable = case.claims_for(audience, caller.partner_id)
-        if moment.as_of and not any(counts_on(c.facts, moment.as_of) for c in readable):
-            return None
-        status = case.status_for(audience, caller.partner_id, as_of=moment.as_of)
-        if not (wanted.matches(status, case.updated_at) and wanted.names(self._labels(case))):
-            return None
-        return render_case(
-            case,
-            caller,
-            language,
-            position=found.position,
-            as_of=moment.as_of,
-            known_at=moment.known_at_text,
-        )
-
-    def _labels(self, case: Case) -> list[str]:
-        return [case.code, *(label_for(case, self._caller, x) for x in ("ru", "kk", "en"))]

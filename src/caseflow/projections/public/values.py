@@ -10,10 +10,9 @@ import msgspec
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.events import Event, PublicationReleased
 from caseflow.domain.facts import ClaimFacts
+from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.publication import public_label
 from caseflow.domain.status import Status, resolve
-
-LANGUAGES = ("ru", "kk", "en")
 
 
 def published_by(event: Event, case: Case) -> RecordedClaim | None:
