@@ -311,6 +311,33 @@ def test_the_end_of_an_embargo_publishes() -> None:
         decide(case, releasing(13, 11), LATER)
 
 
+def test_a_log_that_is_ahead_of_the_clock_voids_no_embargo() -> None:
+    """What is recorded never runs back; the clock may have been set right since."""
+    case = given_case()
+    command = recording(11, "person.died", visibility="public", publish_after=EMBARGO)
+    case.evolve(decide(case, command, LATER, now=NOW))
+    assert case.get_claim(numbered(11)).publication.state == "embargoed"
+    with pytest.raises(ConflictError):
+        decide(case, releasing(12, 11), LATER + 1, now=NOW)
+    case.evolve(decide(case, releasing(12, 11), LATER + 1, now=LATER))
+    assert case.get_claim(numbered(11)).is_public
+
+
+def test_what_happened_abroad_after_a_departure_does_not_tell_where() -> None:
+    abroad = {"jurisdiction": "DE", "place": "Berlin", "visibility": "public"}
+    case = given_case(
+        recording(11, "prosecution.verdict", "2023", outcome="convicted", **abroad),
+        recording(12, "departure.left", "2024-05", visibility="public"),
+        recording(13, "person.died", "2025-05", **abroad),
+        recording(14, "detention.contact_denied", "2024-01", **abroad),
+        recording(15, "expulsion.executed", "2025-06", destination="RU", **abroad),
+    )
+    hidden = {number: case.get_claim(numbered(number)).tells_refuge for number in range(11, 16)}
+    assert hidden == {11: False, 12: True, 13: True, 14: False, 15: False}
+    assert case.get_claim(numbered(13)).facts.jurisdiction == ""
+    assert case.status_for("public").headline == "died"
+
+
 def test_only_an_embargoed_claim_can_be_released() -> None:
     case = given_case(
         recording(11, "person.died"), recording(12, "asylum.refused", visibility="public")

@@ -8,7 +8,9 @@ import pytest
 
 from caseflow.domain.events import Consent, Hold, Name, Subject
 from caseflow.domain.publication import (
+    hides_whereabouts,
     initials,
+    is_embargoed,
     public_fields,
     public_label,
     publication_of,
@@ -49,7 +51,7 @@ def test_every_combination_gives_the_minimum(type_code: str, hold: Hold | None) 
             consent(level, basis),
             about_asylum=type_code.startswith("asylum."),
             hold=hold,
-            recorded_at=NOW,
+            embargoed=is_embargoed(told, NOW),
         )
         never = (
             level == "none"
@@ -80,19 +82,17 @@ def test_every_combination_gives_the_minimum(type_code: str, hold: Hold | None) 
 )
 def test_an_embargo_lasts_to_its_moment(until: str, state: str) -> None:
     told = claim("person.died", visibility="public", publish_after=until)
-    found = publication_of(told, consent(), about_asylum=False, hold=None, recorded_at=NOW)
-    assert found.state == state
-    released = publication_of(
-        told, consent(), about_asylum=False, hold=None, recorded_at=NOW, released=True
+    found = publication_of(
+        told, consent(), about_asylum=False, hold=None, embargoed=is_embargoed(told, NOW)
     )
+    assert found.state == state
+    released = publication_of(told, consent(), about_asylum=False, hold=None, embargoed=False)
     assert released.state == "published"
 
 
 def test_the_end_of_an_embargo_is_not_the_end_of_a_review() -> None:
     told = claim("person.died", visibility="public", publish_after=EMBARGO)
-    found = publication_of(
-        told, consent(), about_asylum=False, hold="review", recorded_at=NOW, released=True
-    )
+    found = publication_of(told, consent(), about_asylum=False, hold="review", embargoed=False)
     assert (found.state, found.counted) == ("awaiting_review", False)
 
 
@@ -126,11 +126,14 @@ SECRET: dict[str, Any] = {
 def fields_of(type_code: str, *, who: Consent | None = None, **fields: Any) -> dict[str, Any]:
     public = fields.pop("public", ())
     about_asylum = fields.pop("about_asylum", False)
+    told = claim(type_code, visibility="public", **fields)
     return public_fields(
-        claim(type_code, visibility="public", **fields),
+        told,
         who or consent(),
         host_state="KZ",
-        about_asylum=about_asylum or type_code.startswith("asylum."),
+        tells_refuge=hides_whereabouts(
+            told, "KZ", about_asylum=about_asylum or type_code.startswith("asylum.")
+        ),
         is_public=lambda event: UUID(event) in public,
     )
 
@@ -201,11 +204,30 @@ def test_an_appeal_in_a_foreign_asylum_procedure_does_not_tell_where() -> None:
 def test_public_texts_stay_as_posted() -> None:
     told = claim("person.died", "2025-05~", summary={"ru": "Умер", "en": "Died"}, place="Омск")
     found = public_fields(
-        told, consent(), host_state="KZ", about_asylum=False, is_public=lambda _: True
+        told, consent(), host_state="KZ", tells_refuge=False, is_public=lambda _: True
     )
     assert isinstance(told.summary, Texts)
     assert found["summary"] == {"ru": "Умер", "en": "Died"}
     assert (found["occurred"], found["place"]) == ("2025-05~", "Омск")
+
+
+def test_what_form_a_departure_took_needs_the_persons_own_consent() -> None:
+    told = {"form": "asylum", "destination": "DE"}
+    assert fields_of("departure.protected", who=consent(basis="own"), **told)["form"] == "asylum"
+    assert "form" not in fields_of(
+        "departure.protected", who=consent(basis="representative"), **told
+    )
+
+
+@pytest.mark.parametrize("name", ["李 明", "김 철", "李明"])
+def test_a_script_without_initials_has_none(name: str) -> None:
+    assert initials(name) == ""
+
+
+def test_a_former_or_passport_name_alone_labels_nothing() -> None:
+    for kind in ("former", "passport"):
+        subject = Subject(names=[Name(text="Иван Иванов", language="ru", kind=kind)])
+        assert public_label(subject, consent("name"), "KZ-1", "ru") == "KZ-1"
 
 
 # -- labels ---------------------------------------------------------------------------------------

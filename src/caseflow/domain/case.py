@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from .commands import Command, OpenCase, RecordClaim, ReleasePublication
 from .dates import is_certainly_after, parse_when
+from .effects import HANDED_OVER
 from .errors import (
     ConflictError,
     InvalidInputError,
@@ -46,6 +47,8 @@ class RecordedClaim(Struct, kw_only=True):
     author: str | None
     facts: ClaimFacts
     about_asylum: bool
+    # It would tell the public where the person found refuge.
+    tells_refuge: bool
     hold: Hold | None
     visibility: Visibility
     publication: Publication
@@ -135,7 +138,8 @@ class Case:
         facts = facts_of(
             claim, event_id=event.id, partner=str(event.partner_id), host_state=self.host_state
         )
-        if hides_whereabouts(claim, self.host_state, about_asylum=about_asylum):
+        hidden = self._tells_refuge(claim, about_asylum=about_asylum)
+        if hidden:
             # Facts stand in the clear in views, which travel in the main backup. The effects are
             # the same: what moves `movement` does so from anywhere, and asylum abroad moves none.
             facts = structs.replace(facts, jurisdiction=ELSEWHERE, destination=None)
@@ -148,6 +152,7 @@ class Case:
             author=event.author,
             facts=facts,
             about_asylum=about_asylum,
+            tells_refuge=hidden,
             hold=event.hold,
             visibility=visibility_of(claim, self.consent, about_asylum=about_asylum),
             publication=publication_of(
@@ -155,7 +160,7 @@ class Case:
                 self.consent,
                 about_asylum=about_asylum,
                 hold=event.hold,
-                recorded_at=event.recorded_at,
+                embargoed=event.embargoed,
             ),
         )
         self.claims[event.id] = recorded
@@ -168,8 +173,7 @@ class Case:
             self.consent,
             about_asylum=recorded.about_asylum,
             hold=recorded.hold,
-            recorded_at=recorded.recorded_at,
-            released=True,
+            embargoed=False,
         )
         self._note_publication(recorded, at)
 
@@ -182,6 +186,24 @@ class Case:
             recorded.public_version = self.public_version
             self.published_at = self.published_at or at
             self.public_updated_at = at
+
+    def _tells_refuge(self, claim: Claim, *, about_asylum: bool) -> bool:
+        """Return whether a claim tells where the person went.
+
+        A departure does, asylum asked abroad does, and so does whatever happened in a third
+        country to somebody who may have left for it by then; but for a removal, which is no refuge.
+        """
+        if hides_whereabouts(claim, self.host_state, about_asylum=about_asylum):
+            return True
+        at_home = (None, self.host_state, self.origin_state)
+        if claim.jurisdiction in at_home or type_of(claim) in HANDED_OVER:
+            return False
+        occurred = parse_when(claim.occurred)
+        return any(
+            not is_certainly_after(parse_when(c.claim.occurred), occurred)
+            for c in self.claims.values()
+            if c.facts.type.startswith("departure.")
+        )
 
     def is_about_asylum(self, claim: Claim) -> bool:
         """Return whether a claim tells of an asylum claim, itself or by what it appeals against."""
@@ -208,8 +230,10 @@ def evolve(case: Case | None, event: Event) -> Case | None:
 # -- decisions ------------------------------------------------------------------------------------
 
 
-def decide(case: Case | None, command: Command, at: int) -> Event:
+def decide(case: Case | None, command: Command, at: int, *, now: int | None = None) -> Event:
     """Return the event that a command leads to, recorded at a moment in microseconds.
+
+    now: what the clock says, where that is not `at`: embargoes go by it.
 
     Raises a CaseflowError where the command is refused; nothing has changed then.
     """
@@ -218,8 +242,8 @@ def decide(case: Case | None, command: Command, at: int) -> Event:
     if case is None:
         raise NotFoundError("there is no such case")
     if isinstance(command, RecordClaim):
-        return _decide_claim(case, command, at)
-    return _decide_release(case, command, at)
+        return _decide_claim(case, command, at, at if now is None else now)
+    return _decide_release(case, command, at, at if now is None else now)
 
 
 def _decide_opening(case: Case | None, command: OpenCase, at: int) -> Event:
@@ -251,10 +275,10 @@ def _decide_opening(case: Case | None, command: OpenCase, at: int) -> Event:
     )
 
 
-def _decide_claim(case: Case, command: RecordClaim, at: int) -> Event:
+def _decide_claim(case: Case, command: RecordClaim, at: int, now: int) -> Event:
     if command.expected_version not in (None, case.version):
         raise VersionConflictError("the case has changed since", case.version)
-    _check_references(case, command.claim)
+    _check_references(case, command)
     _check_names(case, command.claim)
     return Event(
         originator_id=case.id,
@@ -264,13 +288,14 @@ def _decide_claim(case: Case, command: RecordClaim, at: int) -> Event:
         recorded_at=at,
         author=command.author,
         body=command.claim,  # type: ignore[arg-type]  # every claim that is decoded is of the union
-        hold=_hold(case, command, at),
+        hold=_hold(case, command),
+        embargoed=is_embargoed(command.claim, now),
     )
 
 
-def _decide_release(case: Case, command: ReleasePublication, at: int) -> Event:
+def _decide_release(case: Case, command: ReleasePublication, at: int, now: int) -> Event:
     recorded = case.get_claim(command.claim_id)
-    if recorded.publication.state != "embargoed" or is_embargoed(recorded.claim, at):
+    if recorded.publication.state != "embargoed" or is_embargoed(recorded.claim, now):
         raise ConflictError("the claim is not waiting for the end of an embargo")
     return Event(
         originator_id=case.id,
@@ -282,15 +307,14 @@ def _decide_release(case: Case, command: ReleasePublication, at: int) -> Event:
     )
 
 
-def _hold(case: Case, command: RecordClaim, at: int) -> Hold | None:
+def _hold(case: Case, command: RecordClaim) -> Hold | None:
     """Return why a claim that could be public has to wait, or None."""
     publication = publication_of(
         command.claim,
         case.consent,
         about_asylum=case.is_about_asylum(command.claim),
         hold=None,
-        recorded_at=at,
-        released=True,
+        embargoed=False,
     )
     if not publication.counted:
         return None
@@ -300,11 +324,15 @@ def _hold(case: Case, command: RecordClaim, at: int) -> Hold | None:
     return "two_person" if command.two_person and first else None
 
 
-def _check_references(case: Case, claim: Claim) -> None:
+def _check_references(case: Case, command: RecordClaim) -> None:
+    claim = command.claim
+    audience: Visibility = "restricted" if command.reads_restricted else "partners"
+    readable = {c.event_id for c in case.claims_for(audience, command.partner_id)}
     errors = []
     for field in ("against", "after"):
         text = getattr(claim, field, None)
-        if text is not None and _find_reference(case, text) is None:
+        # What the partner may not read is as if it were not there.
+        if text is not None and _as_uuid(text) not in readable:
             errors.append((f"/{field}", "names no event of this case"))
     if not errors and claim.after is not None:
         followed = case.claims[UUID(claim.after)].claim
@@ -314,9 +342,9 @@ def _check_references(case: Case, claim: Claim) -> None:
         raise InvalidInputError("the claim names events that it cannot name", errors)
 
 
-def _find_reference(case: Case, text: str) -> RecordedClaim | None:
+def _as_uuid(text: str) -> UUID | None:
     try:
-        return case.claims.get(UUID(text))
+        return UUID(text)
     except ValueError:
         return None
 

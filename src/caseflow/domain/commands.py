@@ -28,6 +28,7 @@ class RecordClaim(Struct, frozen=True, kw_only=True):
     """Record what a partner says happened.
 
     may_publish: the partner may publish at once; two_person: nobody publishes alone.
+    reads_restricted: the partner may read what is restricted, and so refer to it.
     expected_version: refuse where the case has moved on since; None takes any.
     """
 
@@ -38,6 +39,7 @@ class RecordClaim(Struct, frozen=True, kw_only=True):
     claim: Claim
     may_publish: bool
     two_person: bool = False
+    reads_restricted: bool = True
     expected_version: int | None = None
 
 

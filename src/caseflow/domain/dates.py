@@ -159,8 +159,9 @@ def _day_number(day: str) -> int:
 
 
 def _refusal(text: str, reason: str) -> InvalidDateError:
-    shown = text if text.isprintable() else ascii(text)
-    return InvalidDateError(f"{shown[:MAX_LENGTH] or 'empty text'}: {reason}")
+    # What is no date at all is not repeated: a name may have been typed into the wrong field.
+    shown = text[:MAX_LENGTH] if text and set(text) <= set(_CHARACTERS) else "not a date"
+    return InvalidDateError(f"{shown}: {reason}")
 
 
 def _check_characters(text: str) -> None:

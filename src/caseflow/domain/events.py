@@ -84,6 +84,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """A recorded fact. `recorded_at` in microseconds since the Unix epoch, UTC.
 
     author: the partner's public name at that time, None where it had none.
+    embargoed: the claim was to wait when it was posted. Decided by the clock as it stood then, and
+    kept: `recorded_at` never runs backwards, so a clock that was once ahead would void embargoes.
     """
 
     originator_id: UUID
@@ -94,6 +96,7 @@ class Event(Struct, frozen=True, kw_only=True):
     body: Body | Erased
     hold: Hold | None = None
     author: str | None = None
+    embargoed: bool = False
 
     @property
     def claim(self) -> Claim | None:

@@ -56,16 +56,15 @@ def publication_of(
     *,
     about_asylum: bool,
     hold: Hold | None,
-    recorded_at: int,
-    released: bool = False,
+    embargoed: bool,
 ) -> Publication:
-    """Return what the public gets of a claim. recorded_at: microseconds since the epoch."""
+    """Return what the public gets of a claim. embargoed: its embargo has not been ended."""
     withheld = _why_withheld(claim, consent, about_asylum=about_asylum)
     if withheld is not None:
         return Publication("withheld", withheld)
     if hold is not None:
         return Publication("awaiting_review", "review")
-    if not released and is_embargoed(claim, recorded_at):
+    if embargoed:
         return Publication("embargoed", "embargo")
     if consent.publish == "count":
         return Publication("withheld", "consent_count", counted=True)
@@ -98,7 +97,7 @@ def public_fields(
     consent: Consent,
     *,
     host_state: str,
-    about_asylum: bool,
+    tells_refuge: bool,
     is_public: Callable[[str], bool],
 ) -> dict[str, Any]:
     """Return the fields of a published claim that anyone may read.
@@ -109,10 +108,12 @@ def public_fields(
     """
     fields: dict[str, Any] = msgspec.to_builtins(claim)
     fields.setdefault("jurisdiction", host_state)
-    hidden = hides_whereabouts(claim, host_state, about_asylum=about_asylum)
-    for name in NEVER_PUBLIC | (WHEREABOUTS if hidden else frozenset()):
+    for name in NEVER_PUBLIC | (WHEREABOUTS if tells_refuge else frozenset()):
         fields.pop(name, None)
-    if hidden:
+    if consent.basis == "representative":
+        # That somebody was given asylum is only told with the person's own consent.
+        fields.pop("form", None)
+    if tells_refuge:
         fields["jurisdiction"] = None
     for name in ("against", "after"):
         if name in fields and not is_public(fields[name]):
@@ -157,10 +158,20 @@ def preferred_name(subject: Subject, language: str) -> str | None:
 
 
 def _primary(names: list[Name]) -> str | None:
-    primary = [n.text for n in names if n.kind == "primary"] or [n.text for n in names]
-    return primary[0] if primary else None
+    """Return the first name to show; a passport or former name alone is shown to nobody."""
+    for kind in ("primary", "variant", "transliteration"):
+        for name in names:
+            if name.kind == kind:
+                return name.text
+    return None
 
 
 def initials(name: str) -> str:
-    """Return the initials of a name: `М. Ж.` for Михаил Жилин."""
-    return " ".join(f"{part[0].upper()}." for part in name.split() if part[0].isalpha())
+    """Return the initials of a name: `М. Ж.` for Михаил Жилин.
+
+    Empty where the script has no initials: one character of 李明 is half of the name.
+    """
+    parts = [part for part in name.split() if part[0].isalpha()]
+    if any(part[0].lower() == part[0].upper() for part in parts):
+        return ""
+    return " ".join(f"{part[0].upper()}." for part in parts)

@@ -167,6 +167,7 @@ class Cases:
                 claim=resolved,
                 may_publish="events:publish" in caller.scopes,
                 two_person=self._two_person,
+                reads_restricted=caller.reads_restricted,
                 expected_version=expected_version,
             )
             event, case, position = session.execute(command)
@@ -262,8 +263,9 @@ class Cases:
         return self._keyed_hash.digest("external-id", str(caller.partner_id), external_id)
 
     def _digest_content(self, content: Struct, *more: str) -> bytes:
-        fields = canonical_json(msgspec.to_builtins(content)).decode()
-        return self._keyed_hash.digest("content", fields, *more)
+        # Defaults are left out already; an empty object says no more than one that is not there.
+        told = {name: value for name, value in msgspec.to_builtins(content).items() if value != {}}
+        return self._keyed_hash.digest("content", canonical_json(told).decode(), *more)
 
     def _resolve_case(self, session: Session, caller: Caller, name: str) -> UUID:
         if not name.startswith(EXTERNAL):

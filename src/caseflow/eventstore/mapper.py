@@ -41,6 +41,10 @@ class UnknownEventError(CaseflowError):
     """The log holds an event that this release does not know: it was written by a newer one."""
 
 
+class MissingCaseKeyError(CaseflowError):
+    """A case has events but never had a key here: this key store is not the one of this log."""
+
+
 class SealedMapper(Mapper[UUID]):
     """Turns events into sealed stored events and back. Reads keys; they exist before any event."""
 
@@ -94,6 +98,8 @@ class SealedMapper(Mapper[UUID]):
             fields["hold"] = event.hold
         if event.author is not None:
             fields["author"] = event.author
+        if event.embargoed:
+            fields["embargoed"] = True
         return fields
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
@@ -101,11 +107,20 @@ class SealedMapper(Mapper[UUID]):
         return self.to_domain_events([stored_event])[0]
 
     def to_domain_events(self, stored_events: Sequence[StoredEvent]) -> list[Event]:
-        """Return the events, in order; the keys are read together."""
-        keys = self._keys.get_keys({UUID(str(e.originator_id)) for e in stored_events})
+        """Return the events, in order; the keys are read together.
+
+        Raises MissingCaseKeyError where a case never had a key in this key store.
+        """
+        case_ids = {UUID(str(e.originator_id)) for e in stored_events}
+        keys = self._keys.get_keys(case_ids)
+        # A key that was destroyed is known to have been there. Without that knowledge a lost key
+        # store would look like an erasure of everything, and a rebuild would make it one.
+        if len(keys) != len(case_ids):
+            raise MissingCaseKeyError(
+                f"{len(case_ids - keys.keys())} cases have no key: is it the right key store?"
+            )
         return [
-            self._load(stored, keys.get(UUID(str(stored.originator_id))))
-            for stored in stored_events
+            self._load(stored, keys[UUID(str(stored.originator_id))]) for stored in stored_events
         ]
 
     def _load(self, stored: StoredEvent, key: bytes | None) -> Event:
@@ -118,9 +133,14 @@ class SealedMapper(Mapper[UUID]):
     def _read(self, record: Record, fields: Fields) -> Event:
         name, _, version = str(fields.pop("type")).rpartition("/")
         hold, author = fields.pop("hold", None), fields.pop("author", None)
+        embargoed = fields.pop("embargoed", False)
         fields = self._upcast(name, int(version), fields)
-        body = msgspec.convert({"type": name, **fields}, Body)
-        return _event(record, body, hold=hold, author=author)
+        try:
+            body = msgspec.convert({"type": name, **fields}, Body)
+        except msgspec.ValidationError:
+            # Without its cause, which quotes what was sealed.
+            raise UnknownEventError(f"an event named {name}/{version} has other fields") from None
+        return _event(record, body, hold=hold, author=author, embargoed=embargoed)
 
     def _upcast(self, name: str, version: int, fields: Fields) -> Fields:
         current = self._versions.get(name)

@@ -69,14 +69,16 @@ def now_microseconds() -> int:
 class Append:
     """One transaction at the end of the log; nobody else can append until it is over."""
 
-    def __init__(self, connection: Connection, head: Head, recorded_at: int) -> None:
+    def __init__(self, connection: Connection, head: Head, now: int) -> None:
         self.connection = connection
         """In the transaction, for what belongs to the same commit; the caller leaves that to us."""
         self.head = head.position
         """The last position before this append."""
         self.position = head.position
         """The last position including what was inserted here."""
-        self.recorded_at = recorded_at
+        self.now = now
+        """What the clock says, in microseconds: it may have been set back since the last append."""
+        self.recorded_at = max(now, head.recorded_at + 1)
         """When the events of this append are recorded, in microseconds since the Unix epoch."""
         self.view_set = head.view_set
         """The set of view tables that is live during this append."""
@@ -243,7 +245,7 @@ class _SqlRecorder:
         """
         with wrapped_errors(), connect_for_writing(self.engine) as connection:
             head = lock_head(connection)
-            append = Append(connection, head, max(self._clock(), head.recorded_at + 1))
+            append = Append(connection, head, self._clock())
             yield append
             _commit(connection)
         self._announcements.announce(append.position)

@@ -2,7 +2,8 @@
 
 Promises:
 - A request is answered only after the commit that holds its events; nothing is acknowledged before.
-- One transaction per batch. A request that is refused fails alone; so does one that breaks.
+- One transaction per batch. A request that is refused fails alone; so does one that breaks. Only
+  a database that cannot be used fails all of a batch.
 - Requests see the log as it is under the counter's lock: what another process has written since is
   read first, and a request that was decided on an older version cannot exist.
 - Requests for one case in one batch follow one another.
@@ -19,7 +20,7 @@ from queue import SimpleQueue
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from eventsourcing.persistence import Tracking
+from eventsourcing.persistence import InterfaceError, OperationalError, Tracking
 from sqlalchemy import Connection, select
 
 from caseflow.domain.case import Case, decide, evolve
@@ -37,7 +38,7 @@ from .names import (
     record_case_codes,
     record_external_ids,
 )
-from .recorder import Append, CommitUnknownError, SqlApplicationRecorder, list_events
+from .recorder import Append, SqlApplicationRecorder, list_events
 from .tables import events as events_table
 
 LOG_NAME: Final = "caseflow"
@@ -69,6 +70,7 @@ class Session:
     ) -> None:
         self.connection = append.connection
         self.at = append.recorded_at
+        self.now = append.now
         self._append = append
         self._mapper = mapper
         self._cases = cases
@@ -117,7 +119,7 @@ class Session:
         Raises a CaseflowError where the command is refused; nothing has happened then.
         """
         case = self.find_case(command.case_id)
-        event = decide(case, command, self.at)
+        event = decide(case, command, self.at, now=self.now)
         self._events.append(event)
         case = evolve(case, event)
         assert case is not None, "an event that was decided makes or changes a case"
@@ -236,6 +238,8 @@ class Writer:
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._stopped = threading.Event()
+        # Nothing may come to stand behind the mark that ends the queue: nobody would answer it.
+        self._door = threading.Lock()
 
     def start(self) -> None:
         """Begin to write."""
@@ -243,8 +247,9 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what was submitted and stop."""
-        self._stopped.set()
-        self._queue.put(None)
+        with self._door:
+            self._stopped.set()
+            self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -258,10 +263,11 @@ class Writer:
 
         opens: the case that the job is going to open, whose key is made before the log is locked.
         """
-        if self._stopped.is_set():
-            raise UnavailableError("the service is stopping")
         request = _Request(job, opens)
-        self._queue.put(request)
+        with self._door:
+            if self._stopped.is_set():
+                raise UnavailableError("the service is stopping")
+            self._queue.put(request)
         return request.future
 
     def _run(self) -> None:
@@ -335,5 +341,9 @@ def _run_job(request: _Request, session: Session) -> None:
 
 
 def _is_repeatable(error: Exception) -> bool:
-    """Return whether a batch that failed has certainly left nothing behind."""
-    return not isinstance(error, CommitUnknownError)
+    """Return whether a batch that failed left nothing behind, and one of it may be to blame.
+
+    An operational error is the database's own: each request alone would wait as long for the same.
+    A commit that was not acknowledged is one too, and that batch may be stored.
+    """
+    return not isinstance(error, OperationalError | InterfaceError)

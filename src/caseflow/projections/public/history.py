@@ -131,7 +131,7 @@ class PublicHistory(Projection[View]):
             return
         self._put(case, recorded, event.id, event.recorded_at, self._next_sequence())
         for other in references(case, recorded.event_id):
-            self._show_reference(case, other)
+            self._fold_reference(case, other)
 
     def _next_sequence(self) -> int:
         if self._sequence is None:
@@ -168,12 +168,13 @@ class PublicHistory(Projection[View]):
             },
         )
 
-    def _show_reference(self, case: Case, recorded: RecordedClaim) -> None:
-        """Write a claim's row again, now that what it names is public."""
+    def _fold_reference(self, case: Case, recorded: RecordedClaim) -> None:
+        """Let folds see what a claim names, now that it is public; what was read stays."""
         self.view.flush()
         found = find_published(self.view.connection, self.view.view_set, recorded.event_id)
         if found is not None:
-            self.view.put(public_events, {**found._asdict(), **_said(case, recorded)})
+            facts = msgspec.json.encode(public_facts(case, recorded))
+            self.view.put(public_events, {**found._asdict(), "facts": facts})
 
 
 def _said(case: Case, recorded: RecordedClaim) -> dict[str, bytes]:
@@ -185,7 +186,7 @@ def _said(case: Case, recorded: RecordedClaim) -> dict[str, bytes]:
         recorded.claim,
         case.consent,
         host_state=case.host_state,
-        about_asylum=recorded.about_asylum,
+        tells_refuge=recorded.tells_refuge,
         is_public=is_public,
     )
     return {
@@ -197,9 +198,13 @@ def _said(case: Case, recorded: RecordedClaim) -> dict[str, bytes]:
 _COLUMNS: Final = Published._fields
 
 
-def get_sequence(connection: Connection, view_set: str) -> int:
-    """Return the last public sequence number, 0 before the first."""
-    return connection.scalar(select(func.max(public_events[view_set].c.sequence))) or 0
+def get_sequence(connection: Connection, view_set: str, known_at: int | None = None) -> int:
+    """Return the last public sequence number, then or now; 0 before the first."""
+    table = public_events[view_set]
+    query = select(func.max(table.c.sequence))
+    if known_at is not None:
+        query = query.where(table.c.published_at <= known_at)
+    return connection.scalar(query) or 0
 
 
 def find_published(connection: Connection, view_set: str, event_id: UUID) -> Published | None:
