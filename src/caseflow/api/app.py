@@ -3,10 +3,12 @@
 import string
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from litestar import Litestar
+from litestar.routes import HTTPRoute
 
 from . import cases, events, feeds, health, statistics, vocabulary
 from .openapi import make_openapi_config, read_openapi
@@ -51,7 +53,33 @@ class Application(Litestar):
         sent = scope.get("raw_path") or b""
         if b"%" in sent:
             scope = {**scope, "path": sent.partition(b"?")[0].decode("ascii", "replace")}
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, self._with_all_methods(scope, send))
+
+    def _with_all_methods(self, scope: Any, send: Any) -> Any:
+        """Return a `send` that mends the answer to OPTIONS.
+
+        The framework lists in it the methods of the first handler of a path only.
+        """
+        if scope.get("method") != "OPTIONS":
+            return send
+
+        async def mended(message: Any) -> None:
+            methods = self.methods_of.get(scope.get("path_template", ""))
+            if methods and message["type"] == "http.response.start":
+                kept = [pair for pair in message["headers"] if pair[0].lower() != b"allow"]
+                message = {**message, "headers": [*kept, (b"allow", methods)]}
+            await send(message)
+
+        return mended
+
+    @cached_property
+    def methods_of(self) -> dict[str, bytes]:
+        """Return the methods that each path answers, as `Allow` lists them."""
+        return {
+            route.path_format: ", ".join(sorted(route.methods)).encode()
+            for route in self.routes
+            if isinstance(route, HTTPRoute)
+        }
 
 
 def create_app(services: Services | None, lifespan: Sequence[Lifespan] = ()) -> Application:

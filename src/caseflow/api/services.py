@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
+from threading import BoundedSemaphore
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from anyio import to_thread
 from litestar import Request
 from litestar.datastructures import State
@@ -21,6 +23,7 @@ from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import LogReader, Snapshot
+from caseflow.eventstore.recorder import find_position_at
 from caseflow.eventstore.subscription import LogWatcher
 from caseflow.eventstore.writer import Writer
 from caseflow.projections.partner.history import find_event, get_position, list_positions
@@ -35,6 +38,8 @@ from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 
 MIN_POSITION_SECONDS: Final = 2.0
+MAX_WAITING: Final = 8
+MAX_AHEAD: Final = 1_000_000
 
 AnyRequest = Request[object, object, State]
 
@@ -53,24 +58,48 @@ class Services(Struct, frozen=True, kw_only=True):
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
+    # For those who wait for a position.
+    places: BoundedSemaphore = msgspec.field(default_factory=lambda: BoundedSemaphore(MAX_WAITING))
 
     @contextmanager
     def snapshot(self, caller: Caller | None, min_position: int | None) -> Iterator[Snapshot]:
         """Yield a snapshot that has seen a position: of the log; without a key, of the public log.
 
-        Raises UnavailableError when it has not come within two seconds.
+        Raises UnavailableError when it has not come within two seconds; at once when it is far
+        off, or when as many requests as may wait are waiting.
         """
+        if min_position is not None:
+            self._await_position(caller, min_position)
+        with self.reader.snapshot() as snapshot:
+            yield snapshot
+
+    def _await_position(self, caller: Caller | None, min_position: int) -> None:
+        head, seen = self._look(caller)
+        if seen >= min_position:
+            return
+        if min_position - seen > MAX_AHEAD:
+            raise UnavailableError("this position is far from being reached")
+        # Whoever waits keeps a thread, and those who only ask need one as well.
+        if not self.places.acquire(blocking=False):
+            raise UnavailableError("too many requests are waiting for a position")
+        try:
+            self._wait_for_position(caller, min_position, head)
+        finally:
+            self.places.release()
+
+    def _wait_for_position(self, caller: Caller | None, min_position: int, head: int) -> None:
         deadline = time.monotonic() + MIN_POSITION_SECONDS
-        while True:
-            with self.reader.snapshot() as snapshot:
-                if min_position is None or position_of(snapshot, caller) >= min_position:
-                    yield snapshot
-                    return
-                head = snapshot.head.position
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise UnavailableError("this position has not been reached yet")
+        while (remaining := deadline - time.monotonic()) > 0:
             self.watcher.wait(head + 1, remaining)
+            head, seen = self._look(caller)
+            if seen >= min_position:
+                return
+        raise UnavailableError("this position has not been reached yet")
+
+    def _look(self, caller: Caller | None) -> tuple[int, int]:
+        """Return the end of the log, and the position that a caller sees."""
+        with self.reader.snapshot() as snapshot:
+            return snapshot.head.position, position_of(snapshot, caller)
 
     def find_caller(self, request: AnyRequest) -> Caller | None:
         """Return who asks, None without a key. Raises UnauthenticatedError for a bad one."""
@@ -119,10 +148,12 @@ class Services(Struct, frozen=True, kw_only=True):
         return get_position(snapshot.connection, snapshot.view_set, case.id, case.version)
 
 
-def position_of(snapshot: Snapshot, caller: Caller | None) -> int:
-    """Return the position that a caller sees: that of publication for the public."""
+def position_of(snapshot: Snapshot, caller: Caller | None, known_at: int | None = None) -> int:
+    """Return the position that a caller sees, or saw: that of publication for the public."""
     if caller is None:
-        return get_sequence(snapshot.connection, snapshot.view_set)
+        return get_sequence(snapshot.connection, snapshot.view_set, known_at)
+    if known_at is not None:
+        return find_position_at(snapshot.connection, known_at)
     return snapshot.head.position
 
 

@@ -71,7 +71,7 @@ def _read(
         )
         last = min(snapshot.head.recorded_at, known_at or snapshot.head.recorded_at)
     found = tally(cases, as_of=moment.as_of, until=day_of(last))
-    return _render(found, moment, position_of(snapshot, caller))
+    return _render(found, moment, position_of(snapshot, caller, moment.known_at))
 
 
 def _render(found: Statistics, moment: Moment, position: int) -> dict[str, Any]:
