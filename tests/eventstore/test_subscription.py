@@ -9,8 +9,8 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Engine, text
 
-from caseflow.eventstore import subscription
 from caseflow.database import begin_write, make_engine
+from caseflow.eventstore import subscription
 from caseflow.eventstore.recorder import LogGapError, SqlApplicationRecorder, SqlProcessRecorder
 from caseflow.eventstore.schema import migrate
 from tests.eventstore.test_recorder import remove_triggers
