@@ -1,9 +1,13 @@
 """Resolution: of the claims that move a track, which are left, and which of these tells its state.
 
-The result never depends on the order in which claims arrived.
+The result never depends on the order in which claims arrived. The fold runs while the log is held,
+so its cost must not grow with the square of the claims: no claim is compared with all others.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
+from operator import and_, or_
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -16,8 +20,156 @@ CUSTODY: Final = frozenset({"detained", "in_custody"})
 EXTRADITION_BASES: Final = frozenset({"wanted", "extradition"})
 PROCEEDING: Final = frozenset({"requested", "postponed", "granted", "appeal_pending", "remitted"})
 
-Links = Mapping[UUID, set[UUID]]
-"""For a claim that names one in `after`: all claims that such links lead to."""
+Test = Callable[[ClaimFacts], bool]
+
+
+# -- links ----------------------------------------------------------------------------------------
+
+# The bit of all claims that no `after` names: nothing leads there.
+_UNNAMED: Final = 1
+
+
+class Links:
+    """For each claim, all claims that its `after` leads to, as the bits of a number."""
+
+    def __init__(self, standing: Mapping[UUID, ClaimFacts]) -> None:
+        named = {c.after for c in standing.values() if c.after in standing}
+        self._bits = {claim_id: 2 << n for n, claim_id in enumerate(named)}
+        self._reached: dict[UUID, int] = {}
+        for claim in standing.values():
+            if claim.after is not None:
+                self._follow(claim.id, standing)
+
+    def _follow(self, claim_id: UUID, standing: Mapping[UUID, ClaimFacts]) -> None:
+        """Note what a claim and those on its way lead to; one that is not in force ends it."""
+        way: dict[UUID, int] = {}
+        step: UUID | None = claim_id
+        while step is not None and step in standing and step not in self._reached:
+            if step in way:
+                circle = list(way)[way[step] :]
+                reached = sum(self._bits[c] for c in circle)
+                self._reached.update(dict.fromkeys(circle, reached))
+                break
+            way[step] = len(way)
+            step = standing[step].after
+        ahead = 0
+        if step is not None:
+            ahead = self._reached.get(step, 0) | self._bits.get(step, 0)
+        for found in reversed(way):
+            ahead = self._reached.setdefault(found, ahead) | self._bits.get(found, 0)
+
+    def bit(self, claim: ClaimFacts) -> int:
+        """Return the bit of a claim; that of no other where any link leads to it."""
+        return self._bits.get(claim.id, _UNNAMED)
+
+    def reached(self, claim: ClaimFacts) -> int:
+        """Return the bits of all claims that a claim leads to; itself where it is in a circle."""
+        return self._reached.get(claim.id, 0)
+
+    def has_any(self, claim: ClaimFacts) -> bool:
+        """Return whether a claim leads to others, or others to it."""
+        return bool(self.reached(claim)) or self.bit(claim) != _UNNAMED
+
+    def leads(self, later: ClaimFacts, earlier: ClaimFacts) -> bool:
+        """Return whether the `after` of the first leads to the second."""
+        return bool(self.reached(later) & self.bit(earlier))
+
+
+NO_LINKS: Final = Links({})
+
+
+# -- order ----------------------------------------------------------------------------------------
+
+
+def is_dated_after(claim: ClaimFacts, other: ClaimFacts) -> bool:
+    return claim.earliest is not None and claim.earliest > other.latest
+
+
+# What is likely may follow what is confirmed: they weigh the same.
+_MAX_WEIGHT: Final = VERIFICATION_RANK["likely"]
+
+
+class Order(NamedTuple):
+    """Which claims are certainly after which others: by dates, or by links.
+
+    by_weight: a claim that is only possible or unlikely is after no better verified one.
+    """
+
+    links: Links
+    by_weight: bool = False
+
+    def is_after(self, later: ClaimFacts, earlier: ClaimFacts) -> bool:
+        """Return whether the first is certainly after the second."""
+        if self._weight(later) < self._weight(earlier):
+            return False
+        return is_dated_after(later, earlier) or self.links.leads(later, earlier)
+
+    def find_followed(self, laters: Iterable[ClaimFacts]) -> Test:
+        """Return what tells of a claim whether any of these, other than itself, is after it."""
+        own = {c.id: c for c in laters}
+        heavy = [
+            _Followers([c for c in own.values() if self._weight(c) >= weight], self.links)
+            for weight in (range(_MAX_WEIGHT + 1) if self.by_weight else (0,))
+        ]
+
+        def is_followed(claim: ClaimFacts) -> bool:
+            followers = heavy[self._weight(claim)]
+            if followers.last_day > claim.latest:
+                return True
+            in_circle = claim.id in own and self.links.leads(claim, claim)
+            reached = followers.reached_twice if in_circle else followers.reached
+            return bool(reached & self.links.bit(claim))
+
+        return is_followed
+
+    def _weight(self, claim: ClaimFacts) -> int:
+        if not self.by_weight:
+            return 0
+        return min(VERIFICATION_RANK[claim.verification], _MAX_WEIGHT)
+
+
+class _Followers:
+    """Of some claims: the greatest earliest day, and what one and what two of them lead to."""
+
+    def __init__(self, claims: Iterable[ClaimFacts], links: Links) -> None:
+        self.last_day = ""
+        self.reached = 0
+        self.reached_twice = 0
+        for claim in claims:
+            self.last_day = max(self.last_day, claim.earliest or "")
+            reached = links.reached(claim)
+            self.reached_twice |= self.reached & reached
+            self.reached |= reached
+
+
+def find_after_all(earlier: Iterable[ClaimFacts], links: Links) -> Test:
+    """Return what tells of a claim whether it is certainly after each of these."""
+    ranked = sorted(earlier, key=lambda c: c.latest)
+    days = [c.latest for c in ranked]
+    # For each place, the bits from there to the end.
+    bits = list(accumulate((links.bit(c) for c in reversed(ranked)), or_, initial=0))[::-1]
+
+    def is_after_all(claim: ClaimFacts) -> bool:
+        dated = 0 if claim.earliest is None else bisect_left(days, claim.earliest)
+        return not bits[dated] & ~links.reached(claim)
+
+    return is_after_all
+
+
+def find_before_all(later: Iterable[ClaimFacts], links: Links) -> Test:
+    """Return what tells of a claim whether each of these is certainly after it."""
+    ranked = sorted(later, key=lambda c: c.earliest or "")
+    days = [c.earliest or "" for c in ranked]
+    # For each place, the bits that all before it lead to.
+    reached = list(accumulate((links.reached(c) for c in ranked), and_, initial=-1))
+
+    def is_before_all(claim: ClaimFacts) -> bool:
+        return bool(reached[bisect_right(days, claim.latest)] & links.bit(claim))
+
+    return is_before_all
+
+
+# -- tracks ---------------------------------------------------------------------------------------
 
 
 class Move(NamedTuple):
@@ -34,68 +186,26 @@ class Resolved(NamedTuple):
     moves: list[Move]
     left: list[Move]
     winner: Move
-    is_after: Callable[[ClaimFacts, ClaimFacts], bool]
+    order: Order
+
+    def is_after(self, later: ClaimFacts, earlier: ClaimFacts) -> bool:
+        """Return whether the first is certainly after the second."""
+        return self.order.is_after(later, earlier)
 
 
-def certain_order(claims: Iterable[ClaimFacts]) -> Callable[[ClaimFacts, ClaimFacts], bool]:
-    """Return what tells of two claims whether the first is certainly after the second."""
-    follows = follow_links({c.id: c for c in claims})
-    return lambda later, earlier: (
-        is_dated_after(later, earlier) or earlier.id in follows.get(later.id, ())
-    )
-
-
-def follow_links(standing: Mapping[UUID, ClaimFacts]) -> dict[UUID, set[UUID]]:
-    """Return `Links`; a claim that is no longer in force ends them."""
-    closure: dict[UUID, set[UUID]] = {}
-    for claim in standing.values():
-        reached: set[UUID] = set()
-        step = claim.after
-        while step is not None and step in standing and step not in reached:
-            reached.add(step)
-            step = standing[step].after
-        if reached:
-            closure[claim.id] = reached
-    return closure
-
-
-def is_dated_after(claim: ClaimFacts, other: ClaimFacts) -> bool:
-    return claim.earliest is not None and claim.earliest > other.latest
-
-
-def _outranks(claim: ClaimFacts, other: ClaimFacts) -> bool:
-    """Return whether the other, only possible or unlikely, may not replace this better one."""
-    rank = VERIFICATION_RANK
-    doubtful = rank[other.verification] < rank["likely"]
-    return doubtful and rank[claim.verification] > rank[other.verification]
-
-
-def _left(
-    moves: list[Move],
-    follows: Links,
-    *,
-    movement: bool = False,
-) -> Resolved:
-    def by_date(later: ClaimFacts, earlier: ClaimFacts) -> bool:
-        return is_dated_after(later, earlier) and not (movement and _outranks(earlier, later))
-
-    def is_after(later: ClaimFacts, earlier: ClaimFacts) -> bool:
-        if movement and _outranks(earlier, later):
-            return False
-        return is_dated_after(later, earlier) or earlier.id in follows.get(later.id, ())
-
-    order = is_after
-    left = _unreplaced(moves, order)
+def _left(moves: list[Move], links: Links, *, by_weight: bool = False) -> Resolved:
+    order = Order(links, by_weight)
+    left = unfollowed(moves, moves, order)
     if not left:
-        order = by_date
-        left = _unreplaced(moves, order)
+        order = Order(NO_LINKS, by_weight)
+        left = unfollowed(moves, moves, order)
     return Resolved(moves, left, left[0], order)
 
 
-def _unreplaced(
-    moves: list[Move], is_after: Callable[[ClaimFacts, ClaimFacts], bool]
-) -> list[Move]:
-    return [m for m in moves if not any(is_after(o.claim, m.claim) for o in moves if o is not m)]
+def unfollowed(moves: Iterable[Move], others: Iterable[Move], order: Order) -> list[Move]:
+    """Return the moves that none of the others is certainly after."""
+    is_followed = order.find_followed(m.claim for m in others)
+    return [m for m in moves if not is_followed(m.claim)]
 
 
 def _with_winner(track: str, resolved: Resolved) -> Resolved:
@@ -108,23 +218,26 @@ def _with_winner(track: str, resolved: Resolved) -> Resolved:
     return resolved._replace(winner=max(resolved.left, key=rank))
 
 
-def resolve_tracks(moves: Mapping[str, list[Move]], follows: Links) -> dict[str, Resolved]:
+def resolve_tracks(moves: Mapping[str, list[Move]], links: Links) -> dict[str, Resolved]:
     resolved: dict[str, Resolved] = {}
     for track, all_moves in moves.items():
-        kept = _without_wanted(all_moves, follows) if track == "extradition" else all_moves
-        found = _left(kept, follows, movement=track == "movement")
+        kept = _without_wanted(all_moves, links) if track == "extradition" else all_moves
+        found = _left(kept, links, by_weight=track == "movement")
         if track == "liberty":
             found = _with_inferred_release(found, moves.get("extradition", []))
         resolved[track] = _with_winner(track, found)
     return resolved
 
 
-def _without_wanted(moves: list[Move], follows: Links) -> list[Move]:
+def _without_wanted(moves: list[Move], links: Links) -> list[Move]:
     """Set listings aside while a proceeding runs: a new listing, or the end of one, undoes none."""
     others = [m for m in moves if m.claim.type not in WANTED]
-    if others and any(m.state in PROCEEDING for m in _left(others, follows).left):
+    if others and any(m.state in PROCEEDING for m in _left(others, links).left):
         return others
     return moves
+
+
+# -- custody for an extradition -------------------------------------------------------------------
 
 
 def is_extradition_custody(move: Move) -> bool:
@@ -132,24 +245,25 @@ def is_extradition_custody(move: Move) -> bool:
     return move.state in CUSTODY and move.claim.basis in EXTRADITION_BASES
 
 
-def enders_of(move: Move, extradition: Iterable[Move], resolved: Resolved) -> list[Move]:
-    """Return the refusals and lapses that end this custody: those it is not certainly after."""
-    if not is_extradition_custody(move):
-        return []
-    return [
-        e
-        for e in extradition
-        if e.claim.type in ENDS_CUSTODY and not resolved.is_after(move.claim, e.claim)
-    ]
+def find_unended(extradition: Iterable[Move], liberty: Resolved) -> list[Move]:
+    """Return the moves left that no refusal or lapse ends: custody certainly after all of them,
+    and whatever is not custody for an extradition."""
+    is_after_all = find_after_all(_enders(extradition), liberty.order.links)
+    return [m for m in liberty.left if not is_extradition_custody(m) or is_after_all(m.claim)]
+
+
+def _enders(extradition: Iterable[Move]) -> list[ClaimFacts]:
+    return [m.claim for m in extradition if m.claim.type in ENDS_CUSTODY]
 
 
 def _with_inferred_release(resolved: Resolved, extradition: list[Move]) -> Resolved:
-    ended = {m.claim.id: enders_of(m, extradition, resolved) for m in resolved.left}
-    if not all(ended.values()):
+    if find_unended(extradition, resolved):
         return resolved
-    enders = {e.claim.id: e.claim for found in ended.values() for e in found}
-    releases = [Move(claim, "released", inferred=True) for claim in enders.values()]
-    held = [
-        m for m in resolved.left if not any(resolved.is_after(r.claim, m.claim) for r in releases)
+    is_before_all = find_before_all((m.claim for m in resolved.left), resolved.order.links)
+    releases = [
+        Move(claim, "released", inferred=True)
+        for claim in _enders(extradition)
+        if not is_before_all(claim)
     ]
+    held = unfollowed(resolved.left, releases, resolved.order)
     return resolved._replace(moves=resolved.moves + releases, left=held + releases)

@@ -19,11 +19,11 @@ from .resolution import (
     Links,
     Move,
     Resolved,
-    enders_of,
-    follow_links,
+    find_unended,
     is_dated_after,
     is_extradition_custody,
     resolve_tracks,
+    unfollowed,
 )
 from .vocabulary import ORDERS
 
@@ -121,11 +121,11 @@ def resolve(
     """
     told = list(claims)
     standing = {c.id: c for c in told if not is_outvoted(c, stances)}
-    follows = follow_links(standing)
+    links = Links(standing)
     counted = [c for c in standing.values() if counts_on(c, as_of, certain=certain)]
     moved = [(claim, effects_of(claim, frame, standing)) for claim in counted]
     moves = _by_track(moved)
-    tracks = resolve_tracks(moves, follows)
+    tracks = resolve_tracks(moves, links)
     statuses = {track: _track_status(track_moves) for track, track_moves in tracks.items()}
     headline, since = _headline(statuses)
     return Status(
@@ -134,13 +134,13 @@ def resolve(
         at_risk=_is_at_risk(tracks),
         tracks={track: statuses[track] for track in ORDERS if track in statuses},
         disputed=(
-            *_disagreements(tracks, follows),
+            *_disagreements(tracks, links),
             *_disputes(
                 [c for c in told if counts_on(c, as_of, certain=certain)], frame, standing, stances
             ),
         ),
         flags=tuple(
-            find_flags(frame.host_state, moves, tracks, follows, moved, as_of or _last_day(counted))
+            find_flags(frame.host_state, moves, tracks, links, moved, as_of or _last_day(counted))
         ),
     )
 
@@ -174,14 +174,11 @@ def _track_status(resolved: Resolved) -> TrackStatus:
 
 
 def _since(resolved: Resolved, state: str) -> Since:
-    others = [m.claim for m in resolved.moves if m.state != state]
-    present = [
-        m.claim
-        for m in resolved.moves
-        if m.state == state and not any(resolved.is_after(o, m.claim) for o in others)
-    ]
+    others = [m for m in resolved.moves if m.state != state]
+    same = [m for m in resolved.moves if m.state == state]
     # Dates and links together need not be transitive: then nothing but the winner is sure.
-    return _span(present or [resolved.winner.claim])
+    present = unfollowed(same, others, resolved.order) or [resolved.winner]
+    return _span([m.claim for m in present])
 
 
 def _span(claims: Sequence[ClaimFacts]) -> Since:
@@ -209,9 +206,7 @@ def _is_at_risk(tracks: Mapping[str, Resolved]) -> bool:
     if liberty is None:
         return False
     extradition = tracks["extradition"].moves if "extradition" in tracks else []
-    return any(
-        is_extradition_custody(m) and not enders_of(m, extradition, liberty) for m in liberty.left
-    )
+    return any(is_extradition_custody(m) for m in find_unended(extradition, liberty))
 
 
 def _is_beyond_risk(tracks: Mapping[str, Resolved]) -> bool:
@@ -229,14 +224,14 @@ def _is_beyond_risk(tracks: Mapping[str, Resolved]) -> bool:
 # -- disagreement ---------------------------------------------------------------------------------
 
 
-def _disagreements(tracks: Mapping[str, Resolved], follows: Links) -> Iterable[Disagreement]:
+def _disagreements(tracks: Mapping[str, Resolved], links: Links) -> Iterable[Disagreement]:
     """Yield what the claims themselves disagree on, track by track."""
     for track in ORDERS:
         if track not in tracks:
             continue
         told = list(tracks[track].left) if _is_split(tracks[track].left) else []
         if track == "movement":
-            told += _contradicting(_accounts(tracks[track]), follows)
+            told += _contradicting(_accounts(tracks[track]), links)
         if told:
             yield _disagreement(track, told)
 
@@ -265,28 +260,39 @@ def _is_split(left: Sequence[Move]) -> bool:
 
 def _accounts(resolved: Resolved) -> list[Move]:
     """Return the accounts of the last movement: those that no return to the host state follows."""
-    entries = [m.claim for m in resolved.moves if m.state == "in_host_state"]
-    return [
-        m
-        for m in resolved.moves
-        if m.state != "in_host_state" and not any(resolved.is_after(e, m.claim) for e in entries)
-    ]
+    entries = [m for m in resolved.moves if m.state == "in_host_state"]
+    movements = [m for m in resolved.moves if m.state != "in_host_state"]
+    return unfollowed(movements, entries, resolved.order)
 
 
-def _contradicting(accounts: list[Move], follows: Links) -> list[Move]:
+def _contradicting(accounts: list[Move], links: Links) -> list[Move]:
     """Return the accounts that differ in kind, or whose dates cannot be the same day.
 
     Where `after` says that one followed the other, they are two facts and no contradiction.
     """
+    if not accounts:
+        return []
+    split = _is_split(accounts)
+    last_start = max(m.claim.earliest or "" for m in accounts)
+    first_end = min(m.claim.latest for m in accounts)
 
-    def differ(a: Move, b: Move) -> bool:
-        linked = b.claim.id in follows.get(a.claim.id, ()) or a.claim.id in follows.get(
-            b.claim.id, ()
-        )
-        apart = is_dated_after(a.claim, b.claim) or is_dated_after(b.claim, a.claim)
-        return not linked and (a.state != b.state or apart)
+    def is_contradicted(move: Move) -> bool:
+        claim = move.claim
+        if not split and last_start <= claim.latest and (claim.earliest or "") <= first_end:
+            return False
+        # Only what has a link is compared with the others one by one.
+        if not links.has_any(claim):
+            return True
+        return any(_differ(move, other, links) for other in accounts)
 
-    return [a for a in accounts if any(differ(a, b) for b in accounts if b is not a)]
+    return [m for m in accounts if is_contradicted(m)]
+
+
+def _differ(move: Move, other: Move, links: Links) -> bool:
+    a, b = move.claim, other.claim
+    if links.leads(a, b) or links.leads(b, a):
+        return False
+    return move.state != other.state or is_dated_after(a, b) or is_dated_after(b, a)
 
 
 def _disagreement(
