@@ -1,17 +1,20 @@
 """Statistics: counts of persons by status; the demo cases give the expected figures."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caseflow.domain.custody import custody_days
 from caseflow.domain.effects import effects_of
 from caseflow.domain.facts import ClaimFacts, Stance
-from caseflow.domain.statistics import CaseFacts, Statistics, custody_days, tally
+from caseflow.domain.statistics import CaseFacts, Statistics, tally
 from caseflow.domain.status import resolve
 from tests.strategies import FRAME, demo_cases, demo_facts, numbered, random_claims, tell
 
@@ -270,6 +273,51 @@ def days(*claims: ClaimFacts, until: str = D) -> int | None:
             ],
             45,
         ),
+        # custody on another basis, or on none stated, is not ended, and no day counts twice
+        (
+            [
+                (HELD_FOR_IT, "2026-01-01"),
+                ("detention.custody_ordered:criminal", "2026-01-03"),
+                ("extradition.refused", "2026-01-21"),
+            ],
+            40,
+        ),
+        (
+            [
+                (HELD_FOR_IT, "2026-01-01"),
+                ("detention.custody_extended", "2026-01-09"),
+                ("extradition.lapsed", "2026-01-21"),
+            ],
+            40,
+        ),
+        (
+            [
+                (HELD_FOR_IT, "2026-01-01"),
+                ("detention.custody_ordered:criminal", "2026-01-03"),
+                ("extradition.refused", "2026-01-21"),
+                ("detention.released", "2026-01-31"),
+            ],
+            30,
+        ),
+        # first on another basis, then for it too
+        (
+            [
+                ("detention.custody_ordered:criminal", "2026-01-01"),
+                ("detention.custody_ordered:extradition", "2026-01-11"),
+                ("extradition.refused", "2026-01-21"),
+                ("detention.released", "2026-01-16"),
+            ],
+            15,
+        ),
+        # a gap between the two does not count
+        (
+            [
+                (HELD_FOR_IT, "2026-01-01"),
+                ("extradition.refused", "2026-01-11"),
+                ("detention.custody_ordered:criminal", "2026-01-31"),
+            ],
+            20,
+        ),
         # never held
         ([("asylum.refused", "2025")], None),
         ([(HELD_FOR_IT, "2026-03")], None),
@@ -302,6 +350,48 @@ def test_the_median_is_over_persons_who_were_held() -> None:
     )
     assert (found.custody_days.median, found.custody_days.persons) == (5.5, 4)
     assert count(case(tell(1, "asylum.refused"))).custody_days.median is None
+
+
+def test_custody_on_another_basis_outlasts_a_refused_extradition() -> None:
+    told = [
+        tell(1, HELD_FOR_IT.partition(":")[0], "2025-01-01", basis="wanted"),
+        tell(2, "detention.custody_ordered", "2025-01-03", basis="criminal"),
+        tell(3, "extradition.refused", "2025-02-01"),
+    ]
+    assert days(*told, until="2025-12-31") == 364
+
+
+def test_who_is_held_again_before_the_end_is_certain_counts_once() -> None:
+    told = [
+        tell(1, "detention.custody_extended", "2026-01-01"),
+        tell(2, "person.died", "2026-03", verification="possible"),
+        tell(3, "detention.apprehended", "2026-01-31", after=2),
+    ]
+    assert days(*told) == 40
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), max_size=6))
+def test_the_median_is_that_of_a_list_of_all_persons(held: list[tuple[int, int]]) -> None:
+    everybody = [number for number, persons in held for _ in range(persons)]
+    day = date(2026, 2, 10)
+    found = count(
+        *(
+            case(
+                tell(1, "detention.apprehended", str(day - timedelta(days=number))),
+                persons=persons,
+            )
+            for number, persons in held
+        )
+    )
+    assert found.custody_days.persons == len(everybody)
+    assert found.custody_days.median == (median(everybody) if everybody else None)
+
+
+@pytest.mark.parametrize(("day", "figures"), [("2026-01-28", (150, 5)), ("2026-02-10", (103, 6))])
+def test_days_in_custody_of_the_demo_cases(day: str, figures: tuple[float, int]) -> None:
+    found = count(*demo_facts().values(), as_of=day).custody_days
+    assert (found.median, found.persons) == figures
 
 
 # -- by month -------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 Pure: what is known and what a caller may see is chosen before, by whoever passes the cases in.
 """
 
-from collections.abc import Iterable, Sequence
-from statistics import median
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
@@ -84,7 +86,8 @@ class Tally:
         self._at_risk = 0
         self._headline = dict.fromkeys(HEADLINE_CODES, 0)
         self._tracks = {t: dict.fromkeys(states, 0) for t, states in ORDERS.items()}
-        self._custody: list[int] = []
+        # Persons by days held: a case may count a million persons.
+        self._custody = Counter[int]()
         self._months: dict[str, dict[str, int]] = {}
         self._undated = dict.fromkeys(SERIES, 0)
 
@@ -105,7 +108,7 @@ class Tally:
         told = _told(case, claims)
         days = custody_days(told, until=self._until)
         if days is not None:
-            self._custody.extend([days] * case.persons)
+            self._custody[days] += case.persons
         self._add_months(told, case.persons)
 
     def _add_months(self, told: "Sequence[Told]", persons: int) -> None:
@@ -141,12 +144,22 @@ class Tally:
                 **{kind: movement[kind] for kind in sorted(DEPARTED)},
             },
             custody_days=CustodyDays(
-                median=_whole(median(self._custody)) if self._custody else None,
-                persons=len(self._custody),
+                median=_median(self._custody),
+                persons=self._custody.total(),
             ),
             series=[{"month": m, **self._months[m]} for m in sorted(self._months)],
             series_undated=self._undated,
         )
+
+
+def _median(persons: Mapping[int, int]) -> int | float | None:
+    """Return the median of the keys, each there as often as it says; None where none is."""
+    values = sorted(persons)
+    upto = list(accumulate(persons[value] for value in values))
+    if not upto or not upto[-1]:
+        return None
+    low, high = (upto[-1] - 1) // 2, upto[-1] // 2
+    return _whole((values[bisect_right(upto, low)] + values[bisect_right(upto, high)]) / 2)
 
 
 def _whole(number: float) -> int | float:
