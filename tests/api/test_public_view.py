@@ -610,6 +610,20 @@ class TestPublication:
             assert elsewhere.get("/feeds/all.atom").text == service.get("/feeds/all.atom").text
 
 
+def test_a_restricted_claim_does_not_move_what_other_partners_see_of_time(
+    service: Service,
+) -> None:
+    author, other = service.partner(*AUTHOR), service.partner()
+    case = author.open()
+    before = other.get(f"/v1/cases/{case['id']}").json()
+    told = author.tell(case, "detention.contact_denied", visibility="restricted")
+    after = other.get(f"/v1/cases/{case['id']}").json()
+    assert after["updated_at"] == before["updated_at"] < told["recorded_at"]
+    since = {"updated_since": told["recorded_at"]}
+    assert items(other.get("/v1/cases", **since)) == []
+    assert len(items(author.get("/v1/cases", **since))) == 1
+
+
 def feed_entry(document: httpx.Response, event_id: str) -> str:
     """Return the text of one entry."""
     (entry,) = (e for e in document.text.split("<entry") if f"urn:uuid:{event_id}" in e)

@@ -130,7 +130,8 @@ class PartnerLister:
         if moment.as_of and not any(counts_on(c.facts, moment.as_of) for c in readable):
             return None
         status = case.status_for(audience, caller.partner_id, as_of=moment.as_of)
-        if not (wanted.matches(status, case.updated_at) and wanted.names(self._labels(case))):
+        changed_at = partner_status.find_last_change(case, audience, caller.partner_id)
+        if not (wanted.matches(status, changed_at) and wanted.names(self._labels(case))):
             return None
         return render_case(
             case,

@@ -14,6 +14,7 @@ from caseflow.domain.publication import preferred_name, public_label
 from caseflow.domain.status import Disagreement, Since, Status, TrackStatus
 from caseflow.domain.times import format_time
 from caseflow.eventstore.partners import Caller
+from caseflow.projections.partner.status import find_last_change
 from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
 
@@ -95,7 +96,7 @@ def render_case(
         "known_at": known_at,
         "partner": str(case.partner_id),
         "opened_at": format_time(case.opened_at),
-        "updated_at": format_time(case.updated_at),
+        "updated_at": format_time(find_last_change(case, audience_of(caller), caller.partner_id)),
         "consent": _consent(case, sees=sees),
     }
     if sees:

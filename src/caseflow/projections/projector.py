@@ -1,5 +1,7 @@
 """All projections of a house, as one: what the writer and a rebuild run."""
 
+from typing import Protocol, runtime_checkable
+
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection
 from sqlalchemy import Connection
@@ -23,6 +25,14 @@ PROJECTIONS: tuple[type[Projection[View]], ...] = (
 )
 
 
+@runtime_checkable
+class BatchProjection(Protocol):
+    """A projection that leaves work to the end of a batch."""
+
+    def process_batch(self) -> None:
+        """Put the rows of the events taken in since the last batch."""
+
+
 class HouseProjector:
     """Takes events in through every projection; `flush` writes what they made of them."""
 
@@ -38,4 +48,7 @@ class HouseProjector:
 
     def flush(self) -> None:
         """Write everything that was taken in."""
+        for projection in self._projections:
+            if isinstance(projection, BatchProjection):
+                projection.process_batch()
         self._view.flush()

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from caseflow.database import Uuid16
 from caseflow.domain.case import Case
-from caseflow.domain.status import Status
+from caseflow.domain.vocabulary import Visibility
 
 from ..listing import (
     CaseFilter,
@@ -57,6 +57,7 @@ partner_status = ViewTable(
         Column("version", Integer, nullable=False),
         # Of the case's last event.
         Column("position", BigInteger, nullable=False),
+        # Of the last event that the audience may read.
         Column("updated_at", BigInteger, nullable=False),
         # With the id, the order of lists: stable under inserts.
         Column("opened_at", BigInteger, nullable=False),
@@ -67,45 +68,76 @@ partner_status = ViewTable(
 ).index("order", "audience", "opened_at", "case_id")
 
 
-def audiences_of(case: Case) -> list[tuple[str, Status]]:
-    """Return each audience that sees a status of its own, with that status."""
-    found = [
-        (PARTNERS, case.status_for("partners")),
-        (RESTRICTED, case.status_for("restricted")),
-    ]
+class Audience(NamedTuple):
+    """Who reads a row: claims of this visibility and wider, and those of a partner of its own."""
+
+    name: str
+    visibility: Visibility
+    own: UUID | None = None
+
+
+def list_audiences(case: Case) -> list[Audience]:
+    """Return each audience that sees a status of its own."""
     authors = {c.partner_id for c in case.claims.values() if c.visibility == "restricted"}
-    return found + [(str(p), case.status_for("partners", p)) for p in sorted(authors)]
+    return [
+        Audience(PARTNERS, "partners"),
+        Audience(RESTRICTED, "restricted"),
+        *(Audience(str(author), "partners", author) for author in sorted(authors)),
+    ]
+
+
+def find_last_change(case: Case, visibility: Visibility, own: UUID | None = None) -> int:
+    """Return when the last event was recorded that an audience may read, in microseconds.
+
+    A claim that it may not read is none, so that nobody learns when one was recorded.
+    """
+    readable = case.claims_for(visibility, own)
+    recorded = (c.recorded_at for c in readable)
+    released = (c.published_at for c in readable if c.published_at is not None)
+    return max((case.opened_at, *recorded, *released))
 
 
 class PartnerStatus(Projection[View]):
-    """Keeps `partner_status`."""
+    """Keeps `partner_status`. A case is folded once for a batch, however many events it has."""
 
     name = "partner_status"
 
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self._changed: dict[UUID, tuple[Case, int]] = {}
+
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Put the case's rows."""
+        """Note that the case has changed."""
         case = domain_event.case
-        for audience, status in audiences_of(case):
-            self.view.put(
-                partner_status,
-                {
-                    "case_id": case.id,
-                    "audience": audience,
-                    "partner_id": case.partner_id,
-                    "code": case.code,
-                    "host_state": case.host_state,
-                    "origin_state": case.origin_state,
-                    "persons": case.persons,
-                    "counted": case.consent.publish != "none",
-                    "version": case.version,
-                    "position": tracking.notification_id,
-                    "updated_at": case.updated_at,
-                    "opened_at": case.opened_at,
-                    "headline": status.headline,
-                    "at_risk": status.at_risk,
-                    **track_values(status),
-                },
-            )
+        self._changed[case.id] = case, tracking.notification_id
+
+    def process_batch(self) -> None:
+        """Put the rows of each case that has changed, as it is now."""
+        for case, position in self._changed.values():
+            for audience in list_audiences(case):
+                self.view.put(partner_status, _row(case, position, audience))
+        self._changed.clear()
+
+
+def _row(case: Case, position: int, audience: Audience) -> dict[str, Any]:
+    status = case.status_for(audience.visibility, audience.own)
+    return {
+        "case_id": case.id,
+        "audience": audience.name,
+        "partner_id": case.partner_id,
+        "code": case.code,
+        "host_state": case.host_state,
+        "origin_state": case.origin_state,
+        "persons": case.persons,
+        "counted": case.consent.publish != "none",
+        "version": case.version,
+        "position": position,
+        "updated_at": find_last_change(case, audience.visibility, audience.own),
+        "opened_at": case.opened_at,
+        "headline": status.headline,
+        "at_risk": status.at_risk,
+        **track_values(status),
+    }
 
 
 class ListedCase(NamedTuple):
