@@ -1,5 +1,7 @@
 """Whether a text gives away who somebody is: any script, spelling and case; few false alarms."""
 
+from urllib.parse import quote
+
 import pytest
 
 from caseflow.domain.names import finds_name, fold
@@ -59,6 +61,108 @@ def test_a_name_is_found_in_any_script_spelling_and_case(name: str) -> None:
 )
 def test_a_name_is_found_wherever_it_stands(names: list[str], text: str) -> None:
     assert finds_name(names, text)
+
+
+def _percent(text: str, encoding: str = "utf-8", times: int = 1) -> str:
+    for _ in range(times):
+        text = quote(text, encoding=encoding)
+    return text
+
+
+HIDDEN = {
+    "Kazakh cases": "Мовлаевтың Мовлаевқа Мовлаевты Мовлаевтан Мовлаевпен Мовлаевта Мовлаевтікі "
+    "Мансурдың Мансурға Мансурды Мансурдан Мансурмен Мовлаевтардың Mansurdyń Mansurdın",
+    "patronymics": "Мансурович Мансуровича Мансуровной Мансурқызы Мансурұлы Mansurovich",
+    "joined words": "#СвободуМовлаеву МансурМовлаев #свободумовлаеву savemovlaev МовлаевМ",
+    "addresses": "savemovlaev.org @mansurmovlaev https://t.me/mansurmovlaev movlaev@example.org "
+    "https://example.org/mmovlaev_1 https://example.org/?q=mansur",
+    "inner signs": "Мов-лаев Мов\u2010лаев Мов\u2011лаев Мов.лаев Мов*лаев Мов_лаев Мо/вла/ев "
+    "М*о*в*л*а*е*в М.о.в.л.а.е.в М-а-н-с-у-р Мов\u2800лаев Мов**лаев** Мо|влаев",
+    "unseen": "Мов\u00adлаев Мов\u200bлаев Мов\u2060лаев М\u0336о\u0336влаев Мов\u034fлаев "
+    "Мов\ufe0fлаев Мов\U000e0061лаев Мов\u3164лаев Мо\u0301влаев",
+    "encodings": "&#1052;&#1086;&#1074;&#1083;&#1072;&#1077;&#1074; Мов&shy;лаев &#x41c;овлаев "
+    "&amp;amp;#1052;овлаев Mov&#108;aev \\u041cовлаев %u041Cовлаев Мов<b>лаев</b>",
+    "signs for letters": "M0vlaev Movl4ev M0vl@ev Man5ur M0VLAEV Мoвлaeв М0влаев Моvlаеv "
+    "\U0001d40c\U0001d428\U0001d42f\U0001d425\U0001d41a\U0001d41e\U0001d42f Ｍｏｖｌａｅｖ",
+    "backwards": "\u202eвеалвоМ\u202c \u202eveaLvoM\u202c",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", HIDDEN)
+def test_a_name_is_found_however_it_is_hidden(way: str) -> None:
+    missed = [
+        ascii(form)
+        for form in HIDDEN[way].split()
+        if not finds_name(["Мансур Мовлаев"], f"Сообщается, что {form} был задержан в Алматы.")
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Задержан М о в л а е в, житель",
+        "Задержан и М  а  н  с  у  р, и другие",
+        "Задержан Мов лаев вчера",
+        "Задержан Мов\nлаев вчера",
+        "Задержан Мов -\r\n лаева вчера",
+        "Задержан Мо вл аев вчера",
+        "M o v l a e v was taken",
+        f"https://example.org/{_percent('Мовлаев', times=3)}",
+        f"https://example.org/{_percent('Мовлаев', times=40)}",
+        f"https://example.org/{_percent('мовлаев', 'cp1251')}",
+        "https://example.org/%26%231052%3Bовлаев",
+        f"https://{'мовлаев.рф'.encode('idna').decode()}/about",
+        f"https://www.{'мансур-мовлаев.орг'.encode('idna').decode()}",
+        "".join(chr(0xE0000 + ord(letter)) for letter in "movlaev"),
+    ],
+)
+def test_a_name_is_found_when_it_is_spread_or_encoded(text: str) -> None:
+    assert finds_name(["Мансур Мовлаев"], text)
+
+
+@pytest.mark.parametrize(
+    ("name", "forms"),
+    [
+        ("Наталья", "Натальяның Натальяға Натальяны Натальядан Натальямен Натальевна Natalie"),
+        ("Пак", "Пактың Пакқа Пакты Пактан Пакпен Пака Паку Паком Паке Pak Pak's П-а-к #ПакНаВолю"),
+        ("Денис Пак", "@denispak pak_denis pakdenis.org #свободуденису"),
+        ("Михаил Жилин", "#СвободуЖилину #свободужилину savezhilin.org Михайлович Михайловна"),
+        ("Павел", "Павла Павлу Павлом Павлович Павловна Павелдің Pavel Pavlo"),
+        ("Юлия", "Юлия Юлию Юлии Юлией Юле ЮЛИЯ Julia Julia's Yulia Юлияның Юлияға Jul\u00adia"),
+        ("Анна", "Анна Анны Анне Анну Анной Anna Аннаның Анна-Мария"),
+        ("Цой", "Цой Цоя Цою Цоем Tsoi Tsoy"),
+        ("Müller", "Müller Mueller Muller Müllers Мюллер Мюллера"),
+        ("Mueller", "Müller Mueller Muller"),
+        ("Jörg", "Jörg Joerg"),
+        ("Игорь", "Игоревич Игоревна Ігорович Игорьдің"),
+    ],
+)
+def test_short_and_other_names_are_found(name: str, forms: str) -> None:
+    assert [f for f in forms.split() if not finds_name([name], f"Видели: {f}, потом нет.")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Павел Пак", "Павлодар, Павлодарда, Павлодарская область; пакет документов, Пакистан"),
+        ("Михаил", "Михайловка, Михайловский район, в Михайловке"),
+        ("Юлия Козак", "15 ИЮЛЯ, в июле, July, улица, улицы, Улан-Удэ, қазақ тілі, Qazaqstan"),
+        ("Анна Цой", "Она сказала: one, any, в один час, цена; ана тілі, цех, CEO"),
+        ("Наталья", "переехали на\nТалас, на Талас; на таль"),
+        ("Денис", "the den is closed; Dean is here"),
+        ("Роман Марина", "романтика, субмариной управляли, на рынке, аромат"),
+        ("Павел Илья", "появился или появилась, появилось"),
+        ("Жилин", "silently, silent"),
+        ("Ли", "либо, ли, лист"),
+    ],
+)  # fmt: skip
+def test_no_false_alarm_in_words_that_are_alike(name: str, text: str) -> None:
+    assert not finds_name([name], text)
+
+
+def test_a_name_that_is_a_month_is_found() -> None:
+    assert finds_name(["July Smith"], "July was taken")
 
 
 def _demo_texts() -> set[str]:
