@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, select, update
 
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
@@ -16,6 +16,8 @@ from caseflow.eventstore.application import Cases
 from caseflow.eventstore.keys import (
     KeyedHash,
     KeyStore,
+    MissingKeyStoreError,
+    check_keys_for_log,
     is_store_empty,
     read_or_create_master_key,
 )
@@ -23,8 +25,8 @@ from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.mapper import SealedMapper
 from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds
-from caseflow.eventstore.schema import check_schema, migrate, migrate_keys
-from caseflow.eventstore.tables import log_head
+from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
+from caseflow.eventstore.tables import events, log_head
 from caseflow.eventstore.writer import Writer
 from caseflow.projections.partner.history import list_due
 from caseflow.projections.projector import HouseProjector
@@ -41,6 +43,7 @@ EMBARGO_SECONDS: Final = 1.0
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
 CACHED_NUMBERS: Final = 200
+NEWEST_EVENTS: Final = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +62,14 @@ class House:
         self.clock = clock
         self.engine: Engine = make_engine(settings.database_url)
         self.keys_engine: Engine = make_engine(settings.keys_url)
-        self.keys = open_keys(settings, self.keys_engine)
+        try:
+            newest = list_newest_cases(self.engine, NEWEST_EVENTS)
+            check_keys_for_log(self.keys_engine, newest)
+            self.keys = open_keys(settings, self.keys_engine)
+        except BaseException:
+            # Nobody gets this house, so nobody could close it.
+            self._let_go()
+            raise
         self.mapper = SealedMapper(self.keys)
         self.recorder = SqlApplicationRecorder(self.engine, clock)
         self.reader = LogReader(self.engine, self.mapper)
@@ -86,6 +96,9 @@ class House:
         # It still holds a connection of its own, apart from the pool.
         self.watcher.join()
         self.writer.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.engine.dispose()
         self.keys_engine.dispose()
 
@@ -171,9 +184,36 @@ def open_keys(settings: Settings, engine: Engine) -> KeyStore:
     return keys
 
 
+def list_newest_cases(engine: Engine, limit: int) -> list[UUID]:
+    """Return the cases of the last events, the newest first; a case comes once for each event."""
+    query = select(events.c.originator_id).order_by(events.c.position.desc()).limit(limit)
+    with wrapped_errors(), begin_read(engine) as connection:
+        return list(connection.scalars(query))
+
+
+def check_key_store_exists(settings: Settings) -> None:
+    """Make sure that no key store is made beside a log that has events, which needs its own.
+
+    Raises MissingKeyStoreError.
+    """
+    if current_revision(settings.keys_url) is not None:
+        return
+    engine, keys_engine = make_engine(settings.database_url), make_engine(settings.keys_url)
+    try:
+        if list_newest_cases(engine, 1):
+            raise MissingKeyStoreError(keys_engine, "is not there, but the log holds events")
+    finally:
+        engine.dispose()
+        keys_engine.dispose()
+
+
 def migrate_house(settings: Settings) -> None:
-    """Bring both databases to this release's schema."""
+    """Bring both databases to this release's schema.
+
+    Raises MissingKeyStoreError where the log has events and there is no key store.
+    """
     migrate(settings.database_url)
+    check_key_store_exists(settings)
     migrate_keys(settings.keys_url)
 
 
@@ -186,12 +226,14 @@ def open_house(
 ) -> Iterator[House]:
     """Yield a running house. An embedded database is migrated first; a server's must be current.
 
-    Raises SchemaOutdatedError, which names the command to run.
+    Raises SchemaOutdatedError, which names the command to run; MissingKeyStoreError where the log
+    has events and the key store is not theirs.
     """
     if settings.embedded:
         migrate_house(settings)
     else:
         check_schema(settings.database_url)
+        check_key_store_exists(settings)
         check_schema(settings.keys_url, "keys")
     house = House(settings, clock=clock, new_id=new_id)
     house.start()

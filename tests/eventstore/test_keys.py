@@ -5,14 +5,19 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from eventsourcing.persistence import OperationalError
 
-from caseflow.database import make_engine
+from caseflow.database import begin_write, make_engine
+from caseflow.eventstore import keys as keys_module
 from caseflow.eventstore.keys import (
     KeyDestroyedError,
     KeyedHash,
@@ -39,6 +44,7 @@ from caseflow.formats.record import (
 from caseflow.formats.seal import UnsealError, pack_state, seal, unpack_state, unseal
 
 MASTER, OTHER_MASTER = b"m" * 32, b"o" * 32
+GIVE_UP_SECONDS = 60
 CASE, OTHER_CASE = UUID(int=2**100), UUID(int=1)
 
 
@@ -155,18 +161,18 @@ def test_a_refused_batch_still_makes_the_keys_of_the_others(store):
     assert store.get_keys([OTHER_CASE])[OTHER_CASE] is not None
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("erase", ["destroy", "rotate"])
-def test_the_wrapped_bytes_leave_the_files_of_sqlite(store, engine, sqlite_url, erase):
+def test_the_wrapped_bytes_leave_the_files_of_sqlite(store, engine, database_url, erase):
     store.create_keys([CASE, OTHER_CASE])
     wrapped = {row.case_id: row.wrapped for row in read_rows(engine, case_keys)}[CASE]
     parts = [wrapped[start : start + 8] for start in range(len(wrapped) - 7)]
-    assert all(part in read_files(sqlite_url) for part in parts)
+    assert all(part in read_files(database_url) for part in parts)
     if erase == "destroy":
         store.destroy_key(CASE, 99)
     else:
         store.rotate_master_key(OTHER_MASTER)
-    assert not any(part in read_files(sqlite_url) for part in parts)
+    assert not any(part in read_files(database_url) for part in parts)
 
 
 def read_files(sqlite_url: str) -> bytes:
@@ -250,6 +256,102 @@ def test_memory_holds_the_keys_used_last(store, engine):
         store.destroy_key(case_id, 99)
     assert small.get_keys([CASE]) == {CASE: key}
     assert small.get_keys([OTHER_CASE]) == {OTHER_CASE: None}
+
+
+# Reading beside writing
+
+
+def once(engine: sa.Engine, moment: str, start: str, act: Callable[[], object]) -> None:
+    """Have `act` done before or after the first statement that begins like this."""
+
+    def listen(_conn, _cursor, statement, *_) -> None:
+        if statement.startswith(start) and not done:
+            done.append(statement)
+            act()
+
+    done: list[str] = []
+    sa.event.listen(engine, moment, listen)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_keys_are_read_while_a_write_waits_for_another_process(engine, cached):
+    store, other = KeyStore(engine, MASTER), make_engine(engine.url)
+    key = store.create_keys([CASE])[CASE]
+    at_the_database = threading.Event()
+    for start in ("BEGIN IMMEDIATE", "INSERT INTO case_keys"):
+        once(engine, "before_cursor_execute", start, at_the_database.set)
+    with ThreadPoolExecutor(2) as threads:
+        # As a rotation does, and on SQLite anyone who writes.
+        with begin_write(other) as connection:
+            connection.execute(sa.select(secrets_table).with_for_update()).all()
+            creating = threads.submit(store.create_keys, [OTHER_CASE])
+            assert at_the_database.wait(GIVE_UP_SECONDS)
+            if not cached:
+                store.forget(CASE)
+            read = threads.submit(store.get_keys, [CASE])
+            assert read.result(GIVE_UP_SECONDS) == {CASE: key}
+            assert not creating.done()
+        assert len(creating.result(GIVE_UP_SECONDS)) == 1
+    other.dispose()
+
+
+@pytest.mark.parametrize("erase", ["destroy", "forget"])
+def test_a_key_destroyed_while_it_was_read_is_not_kept(engine, monkeypatch, erase):
+    """The read has its row already when the key is destroyed."""
+    # It would wait for the end of the reading transaction, which waits for it here.
+    monkeypatch.setattr(keys_module, "_empty_journal", lambda _engine: None)
+    KeyStore(engine, MASTER).create_keys([CASE, OTHER_CASE])
+    store = KeyStore(engine, MASTER, monotonic=Clock())
+
+    def destroy() -> None:
+        process = store if erase == "destroy" else KeyStore(engine, MASTER)
+        process.destroy_key(CASE, 99)
+        if erase == "forget":
+            store.forget(CASE)
+
+    once(engine, "after_cursor_execute", "SELECT case_keys", destroy)
+    assert set(store.get_keys([CASE, OTHER_CASE])) == {CASE, OTHER_CASE}
+    assert store.get_keys([CASE]) == {CASE: None}
+
+
+def test_of_two_reads_at_once_the_later_one_counts(engine):
+    KeyStore(engine, MASTER).create_keys([CASE])
+    clock = Clock()
+    store = KeyStore(engine, MASTER, monotonic=clock)
+
+    def read_after_another_process_destroyed_it() -> None:
+        gone = sa.update(case_keys).values(wrapped=None, destroyed_at=99)
+        write_raw(engine, gone)
+        clock.seconds = 0.5
+        assert store.get_keys([CASE]) == {CASE: None}
+
+    once(
+        engine, "after_cursor_execute", "SELECT case_keys", read_after_another_process_destroyed_it
+    )
+    store.get_keys([CASE])
+    assert store.get_keys([CASE]) == {CASE: None}
+
+
+def test_a_read_in_the_middle_of_a_rotation_gets_its_keys(engine):
+    key = KeyStore(engine, MASTER).create_keys([CASE])[CASE]
+    store = KeyStore(engine, MASTER)
+    rotate = partial(store.rotate_master_key, OTHER_MASTER)
+    once(engine, "before_cursor_execute", "SELECT case_keys", rotate)
+    assert store.get_keys([CASE]) == {CASE: key}
+
+
+def test_a_destruction_that_was_not_acknowledged_is_taken_for_one(engine):
+    store = KeyStore(engine, MASTER, monotonic=Clock())
+    store.create_keys([CASE])
+
+    def lose_the_answer() -> None:
+        raise sa.exc.OperationalError("UPDATE", {}, Exception("the connection was lost"))
+
+    once(engine, "after_cursor_execute", "UPDATE case_keys", lose_the_answer)
+    with pytest.raises(OperationalError):
+        store.destroy_key(CASE, 99)
+    write_raw(engine, sa.update(case_keys).values(wrapped=None, destroyed_at=99))
+    assert store.get_keys([CASE]) == {CASE: None}
 
 
 # The master key

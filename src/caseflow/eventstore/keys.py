@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from caseflow.database import Uuid16, begin_write, wrapped_errors
 from caseflow.domain.errors import CaseflowError, WithdrawnError
+
+from .files import SameFile
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -76,6 +78,16 @@ class MissingKeyError(CaseflowError):
     """A key file is missing where one must have been: a new key would open nothing."""
 
 
+class MissingKeyStoreError(CaseflowError):
+    """The key store lacks keys of the log: it is another one, a new one, or an old copy."""
+
+    def __init__(self, engine: sa.Engine, problem: str) -> None:
+        super().__init__(
+            f"the key store {engine.url.database} (CASEFLOW_KEYS_URL) {problem}: put the right one "
+            "back or restore it from its newest backup; without it the log cannot be read"
+        )
+
+
 class KeyFileError(CaseflowError):
     """A key file that others can read, or that does not hold a key."""
 
@@ -87,7 +99,9 @@ class KeyStore:
     sealed under it, provided that the engine commits durably (SQLite: synchronous FULL).
     Caching: a key read here may be used for `ttl_seconds` more after another process destroyed
     it, never longer. `destroy_key` and `forget` act in this process at once.
-    Errors of the database come as the event-sourcing library's, as from the recorder.
+    Waiting: reads wait for no write, neither of this process nor of another.
+    Errors of the database come as the event-sourcing library's, as from the recorder; so does an
+    SQLite file that was moved or replaced since it was first used: it is not used until it is back.
     Rotation: a process that still has the old master key can neither read nor add keys, it gets
     WrongMasterKeyError; it never stores a key that the new master key does not open.
     """
@@ -113,9 +127,9 @@ class KeyStore:
         self._secrets: dict[str, bytes] = {}
         self._clock = clock
         self._checked = False
-        # One thread at a time reads or writes keys: a read that overlapped a destruction could
-        # put the dead key back into the cache.
-        self._lock = threading.RLock()
+        self._file = SameFile(engine.url)
+        # One thread at a time writes; whoever only reads does not ask for it.
+        self._writing = threading.RLock()
 
     def check(self) -> None:
         """Make sure that the master key is the one of this store; to be called at start.
@@ -123,7 +137,7 @@ class KeyStore:
         An empty store is bound to the master key from here on.
         Raises WrongMasterKeyError.
         """
-        with self._lock, self._write() as connection:
+        with self._write() as connection:
             if _find_secret(connection, _PROOF) is None:
                 self._bind(connection)
             self._prove(connection)
@@ -133,15 +147,14 @@ class KeyStore:
         """Return the key of each case, 32 bytes, made and committed where there was none.
 
         Raises KeyDestroyedError where a key was destroyed, after the others were made;
-        WrongMasterKeyError when nothing was.
+        WrongMasterKeyError and MissingKeyStoreError when nothing was.
         """
         wanted = list(dict.fromkeys(case_ids))
-        with self._lock:
-            self._check_once()
-            with self._write() as connection:
-                self._insert_keys(connection, wanted)
-                self._prove(connection)
-            keys = self.get_keys(wanted)
+        self._check_once()
+        with self._write() as connection:
+            self._insert_keys(connection, wanted)
+            self._prove(connection)
+        keys = self.get_keys(wanted)
         destroyed = [case_id for case_id in wanted if keys[case_id] is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
@@ -152,13 +165,16 @@ class KeyStore:
 
         Raises WrongMasterKeyError when a key does not open.
         """
-        with self._lock:
-            wanted = list(dict.fromkeys(case_ids))
-            found = self._cache.find(wanted)
-            missing = [case_id for case_id in wanted if case_id not in found]
-            if missing:
-                found |= self._read_keys(missing)
-            return found
+        wanted = list(dict.fromkeys(case_ids))
+        found = self._cache.find(wanted)
+        missing = [case_id for case_id in wanted if case_id not in found]
+        if missing:
+            found |= self._read_keys(missing)
+        return found
+
+    def find_missing(self, case_ids: Iterable[UUID]) -> list[UUID]:
+        """Return the cases that never had a key here, ascending; destroyed ones had one."""
+        return _find_missing(self._engine, case_ids)
 
     def destroy_key(self, case_id: UUID, at: int) -> bool:
         """Destroy the key of a case for good; return whether there was one to destroy.
@@ -170,17 +186,19 @@ class KeyStore:
         """
         condition = sa.and_(case_keys.c.case_id == case_id, case_keys.c.wrapped.is_not(None))
         statement = sa.update(case_keys).where(condition).values(wrapped=None, destroyed_at=at)
-        with self._lock:
-            with self._write() as connection:
-                destroyed = connection.execute(statement).rowcount == 1
-            self._cache.forget(case_id)
+        with self._writing:
+            try:
+                with self._write() as connection:
+                    destroyed = connection.execute(statement).rowcount == 1
+            finally:
+                # After the commit, whether that was acknowledged or not.
+                self._cache.forget(case_id)
             _empty_journal(self._engine)
         return destroyed
 
     def forget(self, case_id: UUID) -> None:
         """Drop the key of a case from memory, on hearing that another process destroyed it."""
-        with self._lock:
-            self._cache.forget(case_id)
+        self._cache.forget(case_id)
 
     def list_case_ids(self) -> list[UUID]:
         """Return every case that has or had a key here, ascending by identifier."""
@@ -196,10 +214,9 @@ class KeyStore:
         """
         if not 1 <= len(name) <= 64 or name == _PROOF:
             raise ValueError("the name of a secret has 1 to 64 characters and is not reserved")
-        with self._lock:
-            if name not in self._secrets:
-                self._secrets[name] = self._read_or_create_secret(name)
-            return self._secrets[name]
+        if name not in self._secrets:
+            self._secrets[name] = self._read_or_create_secret(name)
+        return self._secrets[name]
 
     def rotate_master_key(self, new_master_key: bytes) -> None:
         """Wrap everything again under a new master key, in one transaction.
@@ -209,7 +226,7 @@ class KeyStore:
         Raises WrongMasterKeyError, and ValueError when the new key is not 32 bytes.
         """
         new = _Wrapper(new_master_key)
-        with self._lock:
+        with self._writing:
             with self._write() as connection:
                 # The proof's row first: whoever adds a key meanwhile holds or awaits its lock.
                 _rewrap_secrets(connection, self._wrapper, new)
@@ -219,13 +236,17 @@ class KeyStore:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
+        # Before a connection is asked for: a new one would be to another file, and make it.
+        self._file.check()
         with wrapped_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         """Yield a writing transaction, committed on leaving, that overwrites what it deletes."""
-        with wrapped_errors(), begin_write(self._engine) as connection:
+        self._file.check()
+        with self._writing, wrapped_errors(), begin_write(self._engine) as connection:
+            self._file.check()  # again: the wait for the transaction may have been long
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
             yield connection
@@ -246,7 +267,10 @@ class KeyStore:
         The lock on the row holds a rotation off; SQLite has one writer at a time anyway.
         """
         query = _select_secret(_PROOF).with_for_update(read=True)
-        self._wrapper.unwrap(_name_secret(_PROOF), connection.execute(query).scalar_one())
+        wrapped = connection.execute(query).scalar_one_or_none()
+        if wrapped is None:
+            raise MissingKeyStoreError(self._engine, "was emptied")
+        self._wrapper.unwrap(_name_secret(_PROOF), wrapped)
 
     def _insert_keys(self, connection: sa.Connection, case_ids: Sequence[UUID]) -> None:
         at = self._clock()
@@ -259,18 +283,29 @@ class KeyStore:
             connection.execute(_insert_missing(connection, case_keys), rows)
 
     def _read_keys(self, case_ids: Sequence[UUID]) -> dict[UUID, bytes | None]:
-        read_at = self._cache.now()
+        wrapper = self._wrapper
+        try:
+            return self._read_keys_with(wrapper, case_ids)
+        except WrongMasterKeyError:
+            # A rotation here commits a moment before it sets the new wrapper: wait for its end.
+            with self._writing:
+                current = self._wrapper
+            if current is wrapper:
+                raise
+            return self._read_keys_with(current, case_ids)
+
+    def _read_keys_with(
+        self, wrapper: "_Wrapper", case_ids: Sequence[UUID]
+    ) -> dict[UUID, bytes | None]:
+        moment = self._cache.begin_read()
         keys: dict[UUID, bytes | None] = {}
         with self._read() as connection:
             for batch in _batches(case_ids):
                 query = sa.select(case_keys.c.case_id, case_keys.c.wrapped)
                 for row in connection.execute(query.where(case_keys.c.case_id.in_(batch))):
-                    keys[row.case_id] = self._open_key(row.case_id, row.wrapped)
-        self._cache.keep(keys, read_at)
+                    keys[row.case_id] = wrapper.unwrap_key(row.case_id, row.wrapped)
+        self._cache.keep(keys, moment)
         return keys
-
-    def _open_key(self, case_id: UUID, wrapped: bytes | None) -> bytes | None:
-        return None if wrapped is None else self._wrapper.unwrap(_name_case(case_id), wrapped)
 
     def _read_or_create_secret(self, name: str) -> bytes:
         self._check_once()
@@ -281,7 +316,7 @@ class KeyStore:
                 self._prove(connection)
                 # Another process may have been first: what is stored counts.
                 wrapped = connection.execute(_select_secret(name)).scalar_one()
-        return self._wrapper.unwrap(_name_secret(name), wrapped)
+            return self._wrapper.unwrap(_name_secret(name), wrapped)
 
     def _insert_secret(self, connection: sa.Connection, name: str) -> None:
         row = {"name": name, "wrapped": self._wrap_new(_name_secret(name))}
@@ -315,6 +350,23 @@ def is_store_empty(engine: sa.Engine) -> bool:
     tables = (case_keys.c.case_id, secrets_table.c.name)
     with wrapped_errors(), engine.connect() as connection:
         return not any(connection.scalar(sa.select(sa.exists(sa.select(c)))) for c in tables)
+
+
+def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
+    """Make sure that a key store is that of the log; to be called at start, before it is written.
+
+    case_ids: cases that have events, the newest ones; read before this call. A case has its key
+    before its first event, and keeps the row when the key is destroyed.
+    Raises MissingKeyStoreError where the log has events and the store is empty or lacks keys.
+    """
+    wanted = set(case_ids)
+    if wanted and is_store_empty(engine):
+        raise MissingKeyStoreError(engine, "is empty, but the log holds events")
+    missing = _find_missing(engine, wanted)
+    if missing:
+        raise MissingKeyStoreError(
+            engine, f"has no key for {len(missing)} of the {len(wanted)} newest cases of the log"
+        )
 
 
 def read_or_create_master_key(path: Path, store_is_empty: bool) -> bytes:
@@ -408,36 +460,69 @@ class _Wrapper:
             message = "the master key does not open the key store: is it the right file?"
             raise WrongMasterKeyError(message) from None
 
+    def unwrap_key(self, case_id: UUID, wrapped: bytes | None) -> bytes | None:
+        """Return the key of a case, None where it was destroyed."""
+        return None if wrapped is None else self.unwrap(_name_case(case_id), wrapped)
+
+
+class _Moment(NamedTuple):
+    """When a read began: by the clock, and after how many keys were forgotten."""
+
+    at: float
+    forgotten: int
+
 
 class _Cache:
-    """Keys by case, the least recently used dropped first; each for a short time only."""
+    """Keys by case, the least recently used dropped first; each for a short time only.
+
+    Its lock is never held while something else is waited for.
+    """
 
     def __init__(self, size: int, ttl_seconds: float, now: Callable[[], float]) -> None:
         self._size = size
         self._ttl_seconds = ttl_seconds
-        self.now = now
+        self._now = now
         self._entries: OrderedDict[UUID, tuple[float, bytes | None]] = OrderedDict()
+        self._forgotten = 0
+        self._lock = threading.Lock()
 
     def find(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes | None]:
-        oldest = self.now() - self._ttl_seconds
+        oldest = self._now() - self._ttl_seconds
         found: dict[UUID, bytes | None] = {}
-        for case_id in case_ids:
-            entry = self._entries.get(case_id)
-            if entry is not None and entry[0] > oldest:
-                self._entries.move_to_end(case_id)
-                found[case_id] = entry[1]
+        with self._lock:
+            for case_id in case_ids:
+                entry = self._entries.get(case_id)
+                if entry is not None and entry[0] > oldest:
+                    self._entries.move_to_end(case_id)
+                    found[case_id] = entry[1]
         return found
 
-    def keep(self, keys: dict[UUID, bytes | None], read_at: float) -> None:
-        # The age counts from before the read: what was destroyed since cannot look younger.
-        for case_id, key in keys.items():
-            self._entries[case_id] = (read_at, key)
-            self._entries.move_to_end(case_id)
-        while len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+    def begin_read(self) -> _Moment:
+        with self._lock:
+            return _Moment(self._now(), self._forgotten)
+
+    def keep(self, keys: dict[UUID, bytes | None], begun: _Moment) -> None:
+        with self._lock:
+            # What was read may be older than a destruction since: it must not come back.
+            if begun.forgotten != self._forgotten:
+                return
+            for case_id, key in keys.items():
+                self._put(case_id, key, begun.at)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+    def _put(self, case_id: UUID, key: bytes | None, at: float) -> None:
+        # The age counts from before the read: what was destroyed since cannot look younger. Of two
+        # reads that overlapped, the one that began later knows more.
+        entry = self._entries.get(case_id)
+        if entry is None or entry[0] <= at:
+            self._entries[case_id] = (at, key)
+        self._entries.move_to_end(case_id)
 
     def forget(self, case_id: UUID) -> None:
-        self._entries.pop(case_id, None)
+        with self._lock:
+            self._forgotten += 1
+            self._entries.pop(case_id, None)
 
 
 def _rewrap_secrets(connection: sa.Connection, old: _Wrapper, new: _Wrapper) -> None:
@@ -474,6 +559,15 @@ def _list_held_keys(connection: sa.Connection) -> Iterator[Sequence[sa.Row[UUID,
     while batch:
         yield batch
         batch = connection.execute(query.where(column > batch[-1].case_id)).all()
+
+
+def _find_missing(engine: sa.Engine, case_ids: Iterable[UUID]) -> list[UUID]:
+    wanted, found = sorted(set(case_ids)), set[UUID]()
+    with wrapped_errors(), engine.connect() as connection:
+        for batch in _batches(wanted):
+            query = sa.select(case_keys.c.case_id).where(case_keys.c.case_id.in_(batch))
+            found.update(connection.scalars(query))
+    return [case_id for case_id in wanted if case_id not in found]
 
 
 def _update_wrapped(table: sa.Table, primary_key: sa.ColumnElement[object]) -> sa.Update:

@@ -70,16 +70,20 @@ class SealedMapper(Mapper[UUID]):
 
     def to_stored_events(self, events: Sequence[Event]) -> list[StoredEvent]:
         """Return the stored forms, in order; the keys are read together."""
-        keys = self._keys_for({event.originator_id for event in events})
+        new = {event.originator_id for event in events if event.originator_version == 1}
+        keys = self._keys_for({event.originator_id for event in events}, new)
         return [self._store(event, keys[event.originator_id]) for event in events]
 
-    def _keys_for(self, case_ids: set[UUID]) -> dict[UUID, bytes]:
+    def _keys_for(self, case_ids: set[UUID], new: set[UUID]) -> dict[UUID, bytes]:
         found = self._keys.get_keys(case_ids)
         destroyed = [case_id for case_id, key in found.items() if key is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
-        # Durable before the event is: nothing is ever sealed under a key that could be lost.
         missing = case_ids - found.keys()
+        if missing - new:
+            # A second key for a case would leave what was sealed under the first unreadable.
+            raise MissingCaseKeyError(f"{len(missing - new)} cases have lost their key")
+        # Durable before the event is: nothing is ever sealed under a key that could be lost.
         made = self._keys.create_keys(missing) if missing else {}
         return {case_id: key for case_id, key in found.items() if key is not None} | made
 

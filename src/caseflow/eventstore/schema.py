@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Engine, text
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
 
+from .files import create_database_file, find_database_file
+
 # Any number, but the same in every process: holds off a second migration on PostgreSQL.
 _LOCK = 0x6361_7365
 
@@ -44,7 +46,10 @@ def migrate_keys(url: str) -> None:
 
 
 def current_revision(url: str) -> str | None:
-    """Return the revision of the schema at `url`, None for an empty database."""
+    """Return the revision of the schema at `url`, None for an empty database or a missing file."""
+    file = find_database_file(url)
+    if file is not None and not file.exists():
+        return None  # connecting would make it
     with _engine(url) as engine, wrapped_errors(), begin_read(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
@@ -90,6 +95,7 @@ def _config(store: str) -> Config:
 
 def _upgrade(url: str, store: str) -> None:
     config = _config(store)
+    create_database_file(url)
     with _engine(url) as engine, wrapped_errors(), begin_write(engine) as connection:
         _hold_off_others(connection)
         config.attributes["connection"] = connection
