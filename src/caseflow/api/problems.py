@@ -31,6 +31,8 @@ from caseflow.domain.errors import (
     VersionConflictError,
     WithdrawnError,
 )
+from caseflow.eventstore.keys import MissingKeyStoreError
+from caseflow.eventstore.mapper import MissingCaseKeyError
 
 from .bodies import TooLargeError, UnsupportedMediaTypeError
 from .conditional import PUBLIC, respond
@@ -233,6 +235,9 @@ _SLUGS: Final[Mapping[type[Exception], str]] = {
     UnavailableError: "unavailable",
     # The database is away, or did not say whether it committed.
     OperationalError: "unavailable",
+    # The operator has to bring the keys back; until then nothing is written or unsealed.
+    MissingKeyStoreError: "unavailable",
+    MissingCaseKeyError: "unavailable",
 }
 
 _FRAMEWORK_SLUGS: Final[Mapping[int, str]] = {
