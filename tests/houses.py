@@ -28,9 +28,9 @@ from caseflow.domain.times import parse_time
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.application import Cases, Opening
 from caseflow.eventstore.attempts import Attempt
-from caseflow.eventstore.keys import KeyedHash
 from caseflow.eventstore.partners import Caller, add_partner, digest_key, find_caller, issue_key
 from caseflow.eventstore.schema import migrate, migrate_keys
+from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import MakeProjector, Writer
 from caseflow.projections.projector import HouseProjector
 from caseflow.settings import Settings, read_settings

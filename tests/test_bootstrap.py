@@ -18,9 +18,10 @@ from caseflow.bootstrap import (
     open_house,
 )
 from caseflow.database import begin_write
-from caseflow.eventstore.keys import MissingKeyError, WrongMasterKeyError
+from caseflow.eventstore.key_files import MissingKeyError
 from caseflow.eventstore.recorder import Append
 from caseflow.eventstore.schema import SchemaOutdatedError
+from caseflow.eventstore.wrapping import WrongMasterKeyError
 from caseflow.projections.rebuild import digest, empty
 from caseflow.settings import Settings
 from tests.checks import check_house

@@ -13,13 +13,12 @@ from sqlalchemy import Connection, Engine, select, update
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.key_files import read_or_create_master_key
 from caseflow.eventstore.keys import (
-    KeyedHash,
     KeyStore,
     MissingKeyStoreError,
     check_keys_for_log,
     is_store_empty,
-    read_or_create_master_key,
 )
 from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.mapper import SealedMapper
@@ -27,6 +26,7 @@ from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
 from caseflow.eventstore.tables import events, log_head
+from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import Writer
 from caseflow.projections.partner.history import list_due
 from caseflow.projections.projector import HouseProjector

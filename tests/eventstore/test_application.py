@@ -22,8 +22,8 @@ from caseflow.domain.errors import (
 from caseflow.domain.events import PublicationReleased
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.application import Cases, Opening, make_code
-from caseflow.eventstore.keys import KeyedHash
 from caseflow.eventstore.recorder import CommitUnknownError
+from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.projections.partner.history import list_due
 from caseflow.projections.public import history, statistics, status
 from caseflow.settings import Settings

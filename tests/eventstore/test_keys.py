@@ -18,21 +18,22 @@ from eventsourcing.persistence import OperationalError
 
 from caseflow.database import begin_write, make_engine
 from caseflow.eventstore import keys as keys_module
+from caseflow.eventstore.key_files import (
+    KeyFileError,
+    MissingKeyError,
+    read_or_create_key_file,
+    read_or_create_master_key,
+)
 from caseflow.eventstore.keys import (
     KeyDestroyedError,
-    KeyedHash,
-    KeyFileError,
     KeyStore,
-    MissingKeyError,
-    WrongMasterKeyError,
     case_keys,
     is_store_empty,
     metadata,
-    read_or_create_key_file,
-    read_or_create_master_key,
     secrets_table,
 )
 from caseflow.eventstore.schema import migrate_keys
+from caseflow.eventstore.wrapping import KeyedHash, WrongMasterKeyError
 from caseflow.formats.record import (
     Record,
     commit_fields,

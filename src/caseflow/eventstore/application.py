@@ -30,9 +30,9 @@ from caseflow.domain.vocabulary import Claim, Country, ExternalId
 from caseflow.formats.record import canonical_json
 
 from .attempts import Attempt, Done
-from .keys import KeyedHash
 from .names import Named
 from .partners import Caller
+from .wrapping import KeyedHash
 from .writer import Session, Writer
 
 EXTERNAL: Final = "ext:"

@@ -5,34 +5,23 @@ every copy of what was sealed under it unreadable. All it holds is wrapped by th
 file of the deployment. How events are sealed is the matter of `formats/seal.py`.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
-import os
 import secrets
-import stat
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.dialects import postgresql, sqlite
 
 from caseflow.database import Uuid16, begin_write, wrapped_errors
 from caseflow.domain.errors import CaseflowError, WithdrawnError
 
 from .files import SameFile
-
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
+from .key_cache import KeyCache
+from .wrapping import KEY_BYTES, Wrapper, WrongMasterKeyError, name_case, name_secret
 
 metadata: Final = sa.MetaData()
 
@@ -62,20 +51,12 @@ _BATCH: Final = 1_000  # identifiers in one statement: both databases take 30,00
 _Row: TypeAlias = dict[str, object]
 
 
-class WrongMasterKeyError(CaseflowError):
-    """The master key does not open this key store, or what it holds was altered."""
-
-
 class KeyDestroyedError(WithdrawnError):
     """A key was asked for cases whose key was destroyed; none is made for them again."""
 
     def __init__(self, case_ids: Sequence[UUID]) -> None:
         super().__init__("the case was erased")
         self.case_ids = tuple(case_ids)
-
-
-class MissingKeyError(CaseflowError):
-    """A key file is missing where one must have been: a new key would open nothing."""
 
 
 class MissingKeyStoreError(CaseflowError):
@@ -86,10 +67,6 @@ class MissingKeyStoreError(CaseflowError):
             f"the key store {engine.url.database} (CASEFLOW_KEYS_URL) {problem}: put the right one "
             "back or restore it from its newest backup; without it the log cannot be read"
         )
-
-
-class KeyFileError(CaseflowError):
-    """A key file that others can read, or that does not hold a key."""
 
 
 class KeyStore:
@@ -122,8 +99,8 @@ class KeyStore:
         Raises ValueError when the master key is not 32 bytes.
         """
         self._engine = engine
-        self._wrapper = _Wrapper(master_key)
-        self._cache = _Cache(cache_size, ttl_seconds, monotonic)
+        self._wrapper = Wrapper(master_key)
+        self._cache = KeyCache(cache_size, ttl_seconds, monotonic)
         self._secrets: dict[str, bytes] = {}
         self._clock = clock
         self._checked = False
@@ -225,7 +202,7 @@ class KeyStore:
         the commit the store opens with the old key alone, after it with the new one alone.
         Raises WrongMasterKeyError, and ValueError when the new key is not 32 bytes.
         """
-        new = _Wrapper(new_master_key)
+        new = Wrapper(new_master_key)
         with self._writing:
             with self._write() as connection:
                 # The proof's row first: whoever adds a key meanwhile holds or awaits its lock.
@@ -270,12 +247,12 @@ class KeyStore:
         wrapped = connection.execute(query).scalar_one_or_none()
         if wrapped is None:
             raise MissingKeyStoreError(self._engine, "was emptied")
-        self._wrapper.unwrap(_name_secret(_PROOF), wrapped)
+        self._wrapper.unwrap(name_secret(_PROOF), wrapped)
 
     def _insert_keys(self, connection: sa.Connection, case_ids: Sequence[UUID]) -> None:
         at = self._clock()
         rows: list[_Row] = [
-            {"case_id": case_id, "wrapped": self._wrap_new(_name_case(case_id)), "created_at": at}
+            {"case_id": case_id, "wrapped": self._wrap_new(name_case(case_id)), "created_at": at}
             # In one order everywhere, lest two processes wait for each other's rows.
             for case_id in sorted(case_ids)
         ]
@@ -295,7 +272,7 @@ class KeyStore:
             return self._read_keys_with(current, case_ids)
 
     def _read_keys_with(
-        self, wrapper: "_Wrapper", case_ids: Sequence[UUID]
+        self, wrapper: "Wrapper", case_ids: Sequence[UUID]
     ) -> dict[UUID, bytes | None]:
         moment = self._cache.begin_read()
         keys: dict[UUID, bytes | None] = {}
@@ -316,33 +293,14 @@ class KeyStore:
                 self._prove(connection)
                 # Another process may have been first: what is stored counts.
                 wrapped = connection.execute(_select_secret(name)).scalar_one()
-            return self._wrapper.unwrap(_name_secret(name), wrapped)
+            return self._wrapper.unwrap(name_secret(name), wrapped)
 
     def _insert_secret(self, connection: sa.Connection, name: str) -> None:
-        row = {"name": name, "wrapped": self._wrap_new(_name_secret(name))}
+        row = {"name": name, "wrapped": self._wrap_new(name_secret(name))}
         connection.execute(_insert_missing(connection, secrets_table), [row])
 
     def _wrap_new(self, name: bytes) -> bytes:
         return self._wrapper.wrap(name, secrets.token_bytes(KEY_BYTES))
-
-
-class KeyedHash:
-    """Hashes that only this deployment can make: guessing a name does not find its hash."""
-
-    def __init__(self, secret: bytes) -> None:
-        """Keep the secret: 32 bytes, as from `KeyStore.get_secret`. Raises ValueError."""
-        _require_key("the secret of a keyed hash", secret)
-        self._secret = secret
-
-    def digest(self, *parts: str) -> bytes:
-        """Return HMAC-SHA-256 over the parts, 32 bytes.
-
-        Each part is its length in bytes (four bytes, big-endian) and its UTF-8, so that no two
-        lists of parts make one message. Raises ValueError for lone surrogates.
-        """
-        encoded = (part.encode() for part in parts)
-        message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-        return hmac.digest(self._secret, message, hashlib.sha256)
 
 
 def is_store_empty(engine: sa.Engine) -> bool:
@@ -369,167 +327,11 @@ def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
         )
 
 
-def read_or_create_master_key(path: Path, store_is_empty: bool) -> bytes:
-    """Return the master key, 32 bytes, as `read_or_create_key_file` does.
-
-    store_is_empty: as `is_store_empty` says; only then may a missing file be made.
-    """
-    return read_or_create_key_file(path, may_create=store_is_empty, what="master key")
-
-
-def read_or_create_key_file(path: Path, *, may_create: bool, what: str) -> bytes:
-    """Return the 32 bytes of a key file; make the file, durably, where there is none.
-
-    The file is one line of base64 (RFC 4648, section 4), mode 0600.
-    what: the name of the key in messages.
-    Raises MissingKeyError when there is no file and none may be made; KeyFileError when group
-    or others have any right to it, or when it does not hold a key.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        if not may_create:
-            raise MissingKeyError(_explain_missing(path, what)) from None
-        return _create_key_file(path, what)
-    with open(descriptor, "rb") as file:
-        # Of the open file, not of the path, which may be another by now.
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyFileError(f"the {what} file {path} is open to others: run chmod 600 on it")
-        return _read_key(file.read(), path, what)
-
-
-def _create_key_file(path: Path, what: str) -> bytes:
-    key = secrets.token_bytes(KEY_BYTES)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was faster: its key counts
-        return read_or_create_key_file(path, may_create=False, what=what)
-    with open(descriptor, "wb") as file:
-        file.write(base64.b64encode(key) + b"\n")
-        file.flush()
-        os.fsync(descriptor)
-    _sync_directory(path.parent)
-    return key
-
-
-def _sync_directory(path: Path) -> None:
-    # The name of a new file is the directory's data: without this it may not survive a crash.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read_key(text: bytes, path: Path, what: str) -> bytes:
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        # Without the cause: a message must not quote a key.
-        raise KeyFileError(f"the {what} file {path} does not hold {KEY_BYTES} bytes in base64")
-    return key
-
-
-def _explain_missing(path: Path, what: str) -> str:
-    return (
-        f"the {what} file {path} is missing, and the key store is not empty: "
-        "put the file back from where it is kept; a new key would open nothing that is stored"
-    )
-
-
-class _Wrapper:
-    """Wraps keys under the master key: nonce, then AES-256-GCM with the name as additional data.
-
-    A random nonce of 96 bits is good for 2^32 wrappings under one master key.
-    """
-
-    def __init__(self, master_key: bytes) -> None:
-        _require_key("a master key", master_key)
-        self._cipher = AESGCM(master_key)
-
-    def wrap(self, name: bytes, key: bytes) -> bytes:
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, key, name)
-
-    def unwrap(self, name: bytes, wrapped: bytes) -> bytes:
-        try:
-            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name)
-        except (InvalidTag, ValueError):
-            message = "the master key does not open the key store: is it the right file?"
-            raise WrongMasterKeyError(message) from None
-
-    def unwrap_key(self, case_id: UUID, wrapped: bytes | None) -> bytes | None:
-        """Return the key of a case, None where it was destroyed."""
-        return None if wrapped is None else self.unwrap(_name_case(case_id), wrapped)
-
-
-class _Moment(NamedTuple):
-    """When a read began: by the clock, and after how many keys were forgotten."""
-
-    at: float
-    forgotten: int
-
-
-class _Cache:
-    """Keys by case, the least recently used dropped first; each for a short time only.
-
-    Its lock is never held while something else is waited for.
-    """
-
-    def __init__(self, size: int, ttl_seconds: float, now: Callable[[], float]) -> None:
-        self._size = size
-        self._ttl_seconds = ttl_seconds
-        self._now = now
-        self._entries: OrderedDict[UUID, tuple[float, bytes | None]] = OrderedDict()
-        self._forgotten = 0
-        self._lock = threading.Lock()
-
-    def find(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes | None]:
-        oldest = self._now() - self._ttl_seconds
-        found: dict[UUID, bytes | None] = {}
-        with self._lock:
-            for case_id in case_ids:
-                entry = self._entries.get(case_id)
-                if entry is not None and entry[0] > oldest:
-                    self._entries.move_to_end(case_id)
-                    found[case_id] = entry[1]
-        return found
-
-    def begin_read(self) -> _Moment:
-        with self._lock:
-            return _Moment(self._now(), self._forgotten)
-
-    def keep(self, keys: dict[UUID, bytes | None], begun: _Moment) -> None:
-        with self._lock:
-            # What was read may be older than a destruction since: it must not come back.
-            if begun.forgotten != self._forgotten:
-                return
-            for case_id, key in keys.items():
-                self._put(case_id, key, begun.at)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
-
-    def _put(self, case_id: UUID, key: bytes | None, at: float) -> None:
-        # The age counts from before the read: what was destroyed since cannot look younger. Of two
-        # reads that overlapped, the one that began later knows more.
-        entry = self._entries.get(case_id)
-        if entry is None or entry[0] <= at:
-            self._entries[case_id] = (at, key)
-        self._entries.move_to_end(case_id)
-
-    def forget(self, case_id: UUID) -> None:
-        with self._lock:
-            self._forgotten += 1
-            self._entries.pop(case_id, None)
-
-
-def _rewrap_secrets(connection: sa.Connection, old: _Wrapper, new: _Wrapper) -> None:
+def _rewrap_secrets(connection: sa.Connection, old: Wrapper, new: Wrapper) -> None:
     _lock_proof(connection)
     update = _update_wrapped(secrets_table, secrets_table.c.name)
     for row in connection.execute(sa.select(secrets_table)).all():
-        name = _name_secret(row.name)
+        name = name_secret(row.name)
         rewrapped = new.wrap(name, old.unwrap(name, row.wrapped))
         connection.execute(update, {"key": row.name, "rewrapped": rewrapped})
 
@@ -539,12 +341,12 @@ def _lock_proof(connection: sa.Connection) -> None:
     connection.execute(query).scalar_one_or_none()
 
 
-def _rewrap_keys(connection: sa.Connection, old: _Wrapper, new: _Wrapper) -> None:
+def _rewrap_keys(connection: sa.Connection, old: Wrapper, new: Wrapper) -> None:
     update = _update_wrapped(case_keys, case_keys.c.case_id)
     for batch in _list_held_keys(connection):
         rows: list[_Row] = []
         for case_id, wrapped in batch:
-            name = _name_case(case_id)
+            name = name_case(case_id)
             key = old.unwrap(name, wrapped)
             rows.append({"key": case_id, "rewrapped": new.wrap(name, key)})
         connection.execute(update, rows)
@@ -599,19 +401,6 @@ def _empty_journal(engine: sa.Engine) -> None:
         # Past SQLAlchemy, which would begin a transaction: a checkpoint cannot be in one.
         with wrapped_errors(), closing(engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _name_case(case_id: UUID) -> bytes:
-    return b"case" + case_id.bytes
-
-
-def _name_secret(name: str) -> bytes:
-    return b"secret" + name.encode()
-
-
-def _require_key(what: str, key: bytes) -> None:
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"{what} has {KEY_BYTES} bytes")
 
 
 def _batches(items: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
