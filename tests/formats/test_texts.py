@@ -9,10 +9,9 @@ from caseflow.domain.countries import COUNTRIES
 from caseflow.domain.dates import When, parse_when
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.vocabulary import TYPES
+from caseflow.formats.date_phrases import describe_when, name_when
 from caseflow.formats.texts import (
     country_name,
-    describe_when,
-    name_when,
     render_recall_sentence,
     render_recall_title,
     render_sentence,

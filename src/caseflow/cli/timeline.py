@@ -19,7 +19,8 @@ from caseflow.domain.publication import preferred_name
 from caseflow.domain.status import Status
 from caseflow.domain.times import format_time
 from caseflow.domain.vocabulary import Claim
-from caseflow.formats.texts import country_name, name_when
+from caseflow.formats.date_phrases import name_when
+from caseflow.formats.texts import country_name
 
 from .terminal import escape
 

@@ -16,7 +16,8 @@ from caseflow.domain.dates import parse_when
 from caseflow.domain.labels import label
 from caseflow.domain.times import as_datetime
 from caseflow.formats.atom import Category, Entry, FeedHead, Link, render_entry, render_feed
-from caseflow.formats.texts import country_name, name_when, render_sentence, render_title
+from caseflow.formats.date_phrases import name_when
+from caseflow.formats.texts import country_name, render_sentence, render_title
 
 from .history import Published, list_published, public_events
 
