@@ -255,6 +255,7 @@ def make_services(house: House) -> "Services":
         name=settings.name,
         max_body_bytes=settings.max_body_bytes,
         cases=house.cases,
+        clock=house.clock,
         reader=house.reader,
         writer=house.writer,
         watcher=house.watcher,

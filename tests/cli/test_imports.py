@@ -27,6 +27,12 @@ def test_the_cases_are_imported_once(run_on_both: Run) -> None:
     assert counts(second.stdout) == {"created": 0, "unchanged": 81, "rejected": 0}
 
 
+def test_a_dry_run_records_nothing(run: Run) -> None:
+    for _ in range(2):
+        result = run("import", "-", "--dry-run", stdin=SEED)
+        assert counts(result.stdout) == {"created": 81, "unchanged": 0, "rejected": 0}
+
+
 def test_rejected_lines_are_told_by_number_and_stop_nothing(run: Run, tmp_path: Path) -> None:
     event = {"case": "ext:a", "external_id": "a/1", "type": "asylum.claim_made"}
     lines = [

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from . import cases, events, feeds, health, statistics, vocabulary
+from . import cases, events, feeds, health, imports, statistics, vocabulary
 from .openapi import make_openapi_config, read_openapi
 from .problems import EXCEPTION_HANDLERS, problem_page
 from .services import Services
@@ -28,6 +28,7 @@ HANDLERS = (
     events.record_claim,
     events.read_event,
     events.follow_log,
+    imports.import_records,
     statistics.read_statistics,
     vocabulary.get_vocabulary,
     feeds.read_all,

@@ -17,13 +17,18 @@ class UnsupportedMediaTypeError(CaseflowError):
 
 
 def require_json(request: Request[Any, Any, Any]) -> None:
-    """Refuse a body that is not said to be JSON; parameters of the type are passed over.
+    """Refuse a body that is not said to be JSON; see `require_type`."""
+    require_type(request, "application/json")
+
+
+def require_type(request: Request[Any, Any, Any], wanted: str) -> None:
+    """Refuse a body that is not said to be of a media type; its parameters are passed over.
 
     Raises UnsupportedMediaTypeError, for a compressed body too.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaTypeError("send the body with Content-Type: application/json")
+    if media_type != wanted:
+        raise UnsupportedMediaTypeError(f"send the body with Content-Type: {wanted}")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaTypeError("send the body without a Content-Encoding")
 

@@ -122,7 +122,8 @@ def _describe(operation: Operation) -> Json:
         "parameters": [_component("parameters", _key(n)) for n in list_parameters(operation)],
     }
     if operation.body:
-        content = {JSON: {"schema": refer(operation.body)}}
+        body_type = operation.media_type if operation.lines else JSON
+        content = {body_type: {"schema": refer(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
     described["responses"] = _responses(operation)
     return described
@@ -181,6 +182,10 @@ def _read_answers(operation: Operation) -> Json:
 
 
 def _write_answers(operation: Operation) -> Json:
+    if operation.lines:
+        told = "One line for each line that was sent, by its number."
+        headers = _refer(["Cache-Control"])
+        return {"200": {"description": told, **_content(operation), "headers": headers}}
     rest = {
         **_content(operation),
         "headers": _refer(

@@ -328,6 +328,14 @@ def _problem() -> Schemas:
         {"pointer": _TEXT, "detail": _TEXT},
     )
     return {
+        "LineResult": _object(
+            "What became of one line of an import; a problem where it was rejected.",
+            {
+                "line": {"type": "integer", "minimum": 1},
+                "result": {"type": "string", "enum": ["created", "unchanged", "rejected"]},
+            },
+            {"id": _ID, "problem": refer("Problem")},
+        ),
         "Problem": _object(
             "A problem (RFC 9457). Nothing was stored.",
             {
@@ -340,5 +348,5 @@ def _problem() -> Schemas:
                 "detail": _TEXT,
             },
             {"errors": _list_of(fault)},
-        )
+        ),
     }

@@ -14,7 +14,7 @@ from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS
 
-from . import cases, events, feeds, health, problems, statistics, vocabulary
+from . import cases, events, feeds, health, imports, problems, statistics, vocabulary
 from .parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_POSITION, MAX_SEARCH_LENGTH
 
 Json = dict[str, Any]
@@ -42,7 +42,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One operation. `id` is a promise: generated clients name their methods after it.
 
     parameters: names in `PARAMETERS`. schema: of the answer; None where it is text.
-    body: the schema of the request's body. scope: what a key must carry; None for a public read,
+    body: the schema of the request's body; lines: body and answer are lines, of these schemas.
+    scope: what a key must carry; None for a public read,
     which has a second view for keys where `keyed`.
     problems: slugs that follow from no rule.
     """
@@ -54,6 +55,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     parameters: tuple[str, ...] = ()
     media_type: str = JSON
     body: str | None = None
+    lines: bool = False
     scope: str | None = None
     keyed: bool = False
     problems: tuple[str, ...] = ()
@@ -110,6 +112,17 @@ OPERATIONS: Final = (
         body="Claim",
         scope="events:write",
         problems=("text-names-person",),
+    ),
+    Operation(
+        handler=imports.import_records,
+        id="import_records",
+        tag=EVENTS,
+        schema="LineResult",
+        parameters=("dry_run",),
+        media_type=imports.NDJSON,
+        body="Line",
+        lines=True,
+        scope="events:write",
     ),
     Operation(
         handler=events.follow_log,
@@ -247,6 +260,9 @@ PARAMETERS: Final[dict[str, Json]] = {
     ),
     "host_state": _state("host state"),
     "origin_state": _state("origin state"),
+    "dry_run": _query(
+        "Tell what would become of the lines, and record nothing.", {"type": "boolean"}
+    ),
     "at_risk": _query("Only cases at risk, or only those not at risk.", {"type": "boolean"}),
     "updated_since": _query("Only cases that changed at that moment or later.", _TIME),
     "q": _query(
@@ -295,7 +311,9 @@ def list_problems(operation: Operation) -> list[str]:
 
 def _implied_problems(operation: Operation) -> Iterator[str]:
     yield "internal-error"
-    if operation.body:
+    if operation.lines:
+        yield from ("unreadable", "unsupported-media-type", "unavailable")
+    elif operation.body:
         yield from ("unreadable", "too-large", "unsupported-media-type", "invalid-input")
         # A body has an external_id, and is recorded by a writer that may be away.
         yield from ("external-id-taken", "unavailable")

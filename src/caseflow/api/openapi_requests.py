@@ -72,6 +72,23 @@ _ALSO_TRUE: Final[Schemas] = {
 _FORMATS: Final = {"publish_after": "date-time", "url": "uri", "archived": "uri"}
 
 
+_LINE: Final[Schema] = {
+    "type": "object",
+    "description": (
+        "One line: a case, or an event of one. Each has an `external_id`; of an event, `case` is "
+        "its case: an id, or `ext:` and your own name for it. Any number of lines, of one megabyte "
+        "at most."
+    ),
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "case": {"$ref": "#/components/schemas/Opening"},
+        "event": {"type": "object", "required": ["case", "external_id", "type", "occurred"]},
+    },
+}
+
+
 def make_request_schemas() -> Schemas:
     """Return the schemas of all request bodies and of what they are made of, by name.
 
@@ -86,6 +103,7 @@ def make_request_schemas() -> Schemas:
     return {
         "Opening": parts.pop("Opening") | {"examples": [EXAMPLE_OPENING]},
         "Claim": _any_claim(),
+        "Line": _LINE,
         **{name_of(c): _claim(c, r, components[r.struct.__name__]) for c, r in TYPES.items()},
         **{name_of(field): shared[field] for field in Claim.__struct_fields__},
         **parts,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
@@ -51,6 +51,7 @@ class Services(Struct, frozen=True, kw_only=True):
     name: str
     max_body_bytes: int
     cases: Cases
+    clock: Callable[[], int]
     reader: LogReader
     writer: Writer
     watcher: LogWatcher

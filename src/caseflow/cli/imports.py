@@ -32,7 +32,10 @@ IMPORT_SCOPES = frozenset({"events:write", "events:publish"})
     metavar="NAME",
     help="Whose cases and events these are; may be left out where there is one partner or none.",
 )
-def import_(file: IO[bytes], partner: str | None) -> None:
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would become of the lines; record nothing."
+)
+def import_(file: IO[bytes], partner: str | None, dry_run: bool) -> None:
     """Record the cases and events of FILE, one JSON object a line ("-" reads standard input).
 
     Importing a file again changes nothing. Lines that are rejected are told one by one, the others
@@ -40,7 +43,7 @@ def import_(file: IO[bytes], partner: str | None) -> None:
     """
     with opened_house() as house:
         caller = choose_caller(house, partner)
-        counts = run_import(house, caller, file)
+        counts = run_import(house, caller, file, dry_run=dry_run)
     print_summary(counts)
     if counts["rejected"]:
         raise click.exceptions.Exit(1)
@@ -82,18 +85,24 @@ def _add(connection: "Connection", name: str, at: int) -> UUID:
     return partner_id
 
 
-def run_import(house: "House", caller: "Caller", file: IO[bytes]) -> Counter[str]:
+def run_import(
+    house: "House", caller: "Caller", file: IO[bytes], *, dry_run: bool = False
+) -> Counter[str]:
     """Import a file and return how many lines were created, unchanged and rejected.
 
     What is wrong with a rejected line is told on standard error as it comes.
     """
     from caseflow.eventstore.importing import import_lines, read_lines
+    from caseflow.eventstore.rehearsal import Rehearsal
 
+    cases = house.cases
+    if dry_run:
+        cases = cases.rehearsing(Rehearsal(house.reader, house.clock))
     console = messages()
     counts = Counter[str](dict.fromkeys(RESULTS, 0))
     with progress(console, "importing", _size(file)) as advance:
         lines = _advancing(read_lines(file), advance)
-        for result in import_lines(house.cases, caller, lines):
+        for result in import_lines(cases, caller, lines):
             counts[result.result] += 1
             _print_rejection(console, result)
     return counts

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import msgspec
@@ -33,7 +33,7 @@ from .attempts import Attempt, Done
 from .names import Named
 from .partners import Caller
 from .wrapping import KeyedHash
-from .writer import Session, Writer
+from .writer import Job, Session
 
 EXTERNAL: Final = "ext:"
 # Crockford's base 32: no letter that could be taken for a digit, or spell a word.
@@ -74,12 +74,19 @@ Render = Callable[[Case, UUID, int | None], Any]
 """Makes the answer: the case after it, the event's id, its position (None if recorded before)."""
 
 
+class Submits(Protocol):
+    """What runs jobs: the writer, or a rehearsal."""
+
+    def submit(self, job: Job, *, opens: UUID | None = None) -> "Future[Any]":
+        """Return the future of what a job returns."""
+
+
 class Cases:
     """The commands of a house. `random_code` and `new_id` are arguments, so that tests replay."""
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Submits,
         keyed_hash: KeyedHash,
         *,
         two_person: bool = False,
@@ -93,6 +100,16 @@ class Cases:
         self._random_code = random_code or make_code
         self._lock = threading.Lock()
         self._under_way: set[bytes] = set()
+
+    def rehearsing(self, rehearsal: Submits) -> "Cases":
+        """Return the same commands for a dry run."""
+        return Cases(
+            rehearsal,
+            self._keyed_hash,
+            two_person=self._two_person,
+            new_id=self._new_id,
+            random_code=self._random_code,
+        )
 
     def open_case(
         self,

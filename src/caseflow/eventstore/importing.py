@@ -11,7 +11,7 @@ from typing import IO, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from caseflow.domain.case import Case
-from caseflow.domain.errors import CaseflowError, InvalidInputError
+from caseflow.domain.errors import CaseflowError, InvalidInputError, UnreadableError
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.formats.json_input import REFUSED, convert_json, parse_json
 
@@ -44,17 +44,25 @@ def import_lines(cases: Cases, caller: Caller, lines: Iterable[bytes]) -> Iterat
     A bounded number of lines is in flight, so that any number can pass. They are recorded in their
     order: a line may name what a line before it opens. A line of more than MAX_LINE_BYTES is
     rejected. Pointers of errors begin at the line's own object, `/event/occurred`.
-    Raises what breaks a commit, such as a lost database; importing again is then safe.
+    Raises UnreadableError where the lines end too early, after the results of those that came; and
+    what breaks a commit, such as a lost database. Importing again is safe then.
     """
     pending: deque[_Pending] = deque()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        pending.append(_submit(cases, caller, number, line))
-        while pending and (len(pending) >= IN_FLIGHT or _is_done(pending[0])):
-            yield _settle(pending.popleft())
+    early_end: UnreadableError | None = None
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            pending.append(_submit(cases, caller, number, line))
+            while pending and (len(pending) >= IN_FLIGHT or _is_done(pending[0])):
+                yield _settle(pending.popleft())
+    except UnreadableError as error:
+        # What came before is under way, and is waited for.
+        early_end = error
     while pending:
         yield _settle(pending.popleft())
+    if early_end is not None:
+        raise early_end
 
 
 def read_lines(file: IO[bytes]) -> Iterator[bytes]:
