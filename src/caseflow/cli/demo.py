@@ -1,6 +1,8 @@
 """`caseflow demo`: the packaged cases, loaded and served."""
 
+import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
@@ -102,7 +104,7 @@ def _issue_key(house: "House", caller: "Caller") -> str:
 def _print_addresses(base_url: str, shown: _Shown) -> None:
     addresses = {
         "statistics": "/v1/statistics",
-        "on a day": "/v1/statistics?as_of=2023-12-31",
+        "on a day": "/v1/statistics?as_of=2026-01-28",
         "all cases": "/v1/cases",
         "a case": f"/v1/cases/{shown.case_id}",
         "its history": f"/v1/cases/{shown.case_id}/events",
@@ -119,4 +121,13 @@ def _print_addresses(base_url: str, shown: _Shown) -> None:
     click.echo("    -H 'Content-Type: application/json' \\")
     click.echo(f"    -d '{OPENING}' \\")
     click.echo(f"    {base_url}/v1/cases")
-    click.echo(f"\nA case step by step: caseflow replay {shown.code}\nStop with Ctrl-C.")
+    click.echo(f"\nA case step by step, in this directory:\n\n  {_command()} replay {shown.code}")
+    click.echo("\nFor the tour in the README:\n")
+    click.echo(f"  HOUSE={base_url}\n  KEY={shown.key}\n  CODE={shown.code}")
+    click.echo("\nStop with Ctrl-C.")
+
+
+def _command() -> str:
+    """Return how this program was called, where that can be called again."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "caseflow" else "caseflow"

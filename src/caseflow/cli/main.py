@@ -35,7 +35,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="caseflow")
 def main() -> None:
-    """Keep a record of people at risk of forced return: append-only, provable, published.
+    """Keep a record of people at risk of forced return: append-only, sealed, published.
 
     The settings are the environment variables CASEFLOW_*; without any, everything is kept in the
     working directory.

@@ -8,7 +8,6 @@ from .house import opened_house
 from .terminal import escape_lines, output
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from caseflow.bootstrap import House
@@ -25,11 +24,21 @@ def _parse_known_at(_ctx: click.Context, _param: click.Parameter, text: str | No
         raise click.BadParameter(error.detail) from error
 
 
+def _parse_as_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    from caseflow.domain.dates import parse_day
+    from caseflow.domain.errors import InvalidDateError
+
+    try:
+        return None if text is None else parse_day(text)
+    except InvalidDateError as error:
+        raise click.BadParameter(error.detail) from error
+
+
 @click.command()
 @click.argument("case")
 @click.option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
+    callback=_parse_as_of,
     metavar="D",
     help="The status on that day, YYYY-MM-DD: what happened later does not count.",
 )
@@ -40,7 +49,7 @@ def _parse_known_at(_ctx: click.Context, _param: click.Parameter, text: str | No
     help="Only what was recorded by then, such as 2026-02-10T09:30:00Z.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def replay(case: str, as_of: "datetime | None", known_at: int | None, as_json: bool) -> None:
+def replay(case: str, as_of: str | None, known_at: int | None, as_json: bool) -> None:
     """Print the history of CASE step by step, restricted events included.
 
     CASE is the id of a case, its code, or ext: and a partner's own name for it.
@@ -49,14 +58,13 @@ def replay(case: str, as_of: "datetime | None", known_at: int | None, as_json: b
 
     from .timeline import make_timeline, print_timeline, render_timeline
 
-    day = as_of.date().isoformat() if as_of else None
     with opened_house() as house, house.reader.snapshot() as snapshot:
         case_id = find_case_id(house, snapshot, case)
         events = house.reader.list_events(snapshot, case_id, known_at=known_at)
         partners = {found: name for found, name, _ in list_partners(snapshot.connection)}
     if not events:
         raise click.ClickException("nothing of this case had been recorded by then")
-    timeline = make_timeline(events, partners, as_of=day, known_at=known_at)
+    timeline = make_timeline(events, partners, as_of=as_of, known_at=known_at)
     if as_json:
         click.echo(escape_lines(render_timeline(timeline)))
     else:

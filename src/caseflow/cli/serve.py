@@ -47,7 +47,10 @@ def serve() -> None:
     # What would stop the service shows here, in one line, before a process is started for it.
     with opened_house(settings):
         pass
-    run_server(settings, lambda: click.echo(f"caseflow listens at {settings.base_url}", err=True))
+    where = (
+        f"caseflow listens at {settings.host}, port {settings.port}; readers: {settings.base_url}"
+    )
+    run_server(settings, lambda: click.echo(where, err=True))
 
 
 def run_server(settings: "Settings", on_listening: Callable[[], None]) -> None:
