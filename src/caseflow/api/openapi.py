@@ -36,7 +36,7 @@ Json = dict[str, Any]
 _WIDTH: Final = 100
 
 _DESCRIPTION: Final = """\
-A record of people at risk of forced return: append-only, provable, published.
+A record of people at risk of forced return: append-only, sealed, published.
 
 Public reads need no key. With a key, `Authorization: Bearer <key>`, the same addresses show what \
 the key's partner may see; such answers are never stored by caches.

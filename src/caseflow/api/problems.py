@@ -6,6 +6,7 @@ may repeat what the caller sent. An error that is not in the table is 500 and sa
 
 import html
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -356,7 +357,8 @@ def problem_page(request: Request[Any, Any, Any], slug: FromPath[str]) -> Respon
 
 
 def _render_page(kind: ProblemType) -> str:
-    title, text = html.escape(kind.title), html.escape(kind.text)
+    title = html.escape(kind.title)
+    text = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(kind.text))
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<h1>{title}</h1>\n<p>{kind.slug}, status {kind.status}</p>\n<p>{text}</p>\n</html>\n"
