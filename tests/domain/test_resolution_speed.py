@@ -100,7 +100,7 @@ class Reference:
         left = self.left["liberty"]
         if not all(self.enders(m) for m in left):
             return
-        found = {e.id: Move(e, "released", inferred=True) for m in left for e in self.enders(m)}
+        found = {e.id: Move(e, "released") for m in left for e in self.enders(m)}
         releases = list(found.values())
         held = pick(left, releases, self.order["liberty"])
         self.kept["liberty"] = self.kept["liberty"] + releases

@@ -13,7 +13,6 @@ import msgspec
 import yaml
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
 
 from . import problems
 from .conditional import Document, make_document, respond_document
@@ -51,11 +50,6 @@ times are those of publication.
 - New fields and new types of event may appear in answers at any time; pass over what you do not \
 know. Unknown fields in requests are refused.
 """
-
-
-def make_openapi_config() -> OpenAPIConfig | None:
-    """Return None: the framework makes no document and serves no pages of its own."""
-    return None
 
 
 @read_at_once("/schema/openapi.json")

@@ -173,11 +173,10 @@ def find_before_all(later: Iterable[ClaimFacts], links: Links) -> Test:
 
 
 class Move(NamedTuple):
-    """A claim as one track sees it. `inferred`: a release that an end of extradition implies."""
+    """A claim as one track sees it; an end of extradition also as the release it implies."""
 
     claim: ClaimFacts
     state: str
-    inferred: bool = False
 
 
 class Resolved(NamedTuple):
@@ -261,9 +260,7 @@ def _with_inferred_release(resolved: Resolved, extradition: list[Move]) -> Resol
         return resolved
     is_before_all = find_before_all((m.claim for m in resolved.left), resolved.order.links)
     releases = [
-        Move(claim, "released", inferred=True)
-        for claim in _enders(extradition)
-        if not is_before_all(claim)
+        Move(claim, "released") for claim in _enders(extradition) if not is_before_all(claim)
     ]
     held = unfollowed(resolved.left, releases, resolved.order)
     return resolved._replace(moves=resolved.moves + releases, left=held + releases)

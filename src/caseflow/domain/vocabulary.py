@@ -25,7 +25,6 @@ Url = Annotated[str, Meta(pattern="^https?://[^\\s]+$(?!\\n)", max_length=2_000)
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 Months = Annotated[int, Meta(ge=0, le=1_200)]
 
-Language = Literal["ru", "kk", "en"]
 Verification = Literal["confirmed", "likely", "possible", "unlikely"]
 Visibility = Literal["public", "partners", "restricted"]
 Against = Reference
@@ -292,18 +291,6 @@ class CaseReopened(Claim, frozen=True, tag="case.reopened"):
 
 
 # -- tracks, states, and the table of effects -----------------------------------------------------
-
-Track = Literal[
-    "liberty",
-    "extradition",
-    "asylum",
-    "expulsion",
-    "interim",
-    "movement",
-    "prosecution",
-    "life",
-    "follow_up",
-]
 
 # Each track's states, lowest first: of the claims left, the highest is the state of the track.
 ORDERS: Final[dict[str, tuple[str, ...]]] = {

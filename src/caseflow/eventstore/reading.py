@@ -83,15 +83,11 @@ class LogReader:
         events = self._mapper.to_domain_events(stored)
         return [e for e in events if known_at is None or e.recorded_at <= known_at]
 
-    def list_log(self, snapshot: Snapshot, *, after: int, limit: int) -> list[tuple[int, Event]]:
+    def read_log(self, connection: Connection, after: int, limit: int) -> list[tuple[int, Event]]:
         """Return events with their positions, in log order, from after a position.
 
-        Raises LogGapError at a hole.
+        For any transaction. Raises LogGapError at a hole.
         """
-        return self.read_log(snapshot.connection, after, limit)
-
-    def read_log(self, connection: Connection, after: int, limit: int) -> list[tuple[int, Event]]:
-        """Return what `list_log` does, in any transaction."""
         found = list_notifications(connection, after + 1, limit)
         return list(zip((n.id for n in found), self._mapper.to_domain_events(found), strict=True))
 
