@@ -327,7 +327,7 @@ def _submit_line(desk: Desk, line: dict[str, Any], prefix: str) -> "Future[Any]"
 def list_log(house: House) -> list[tuple[int, Event]]:
     """Return all events with their positions."""
     with house.reader.snapshot() as snapshot:
-        return house.reader.list_log(snapshot, after=0, limit=1_000_000)
+        return house.reader.read_log(snapshot.connection, 0, 1_000_000)
 
 
 def list_events_of(house: House, case_id: UUID) -> list[Event]:
