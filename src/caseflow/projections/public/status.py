@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from caseflow.database import Uuid16
+from caseflow.domain.case import Case
 from caseflow.domain.names import fold
 from caseflow.domain.status import Status
 
@@ -91,36 +92,46 @@ class PublicCase(NamedTuple):
 
 
 class PublicStatus(Projection[View]):
-    """Keeps `public_cases`."""
+    """Keeps `public_cases`. A case is folded once for a batch, however many of its events are."""
 
     name = "public_status"
 
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self._changed: dict[UUID, Case] = {}
+
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Put the row of a case of which something became public."""
+        """Note a case of which something became public."""
         event, case = domain_event
         recorded = published_by(event, case)
-        if recorded is None or not recorded.is_public:
-            return
-        status, labels = public_status(case), public_labels(case)
-        self.view.put(
-            public_cases,
-            {
-                "case_id": case.id,
-                "code": case.code,
-                "host_state": case.host_state,
-                "origin_state": case.origin_state,
-                "persons": case.persons,
-                "version": case.public_version,
-                "updated_at": case.public_updated_at,
-                "published_at": case.published_at,
-                "labels": msgspec.json.encode(labels),
-                "status": msgspec.json.encode(status),
-                "search": _searchable([*labels.values(), case.code]),
-                "headline": status.headline,
-                "at_risk": status.at_risk,
-                **track_values(status),
-            },
-        )
+        if recorded is not None and recorded.is_public:
+            self._changed[case.id] = case
+
+    def process_batch(self) -> None:
+        """Put the row of each case that has changed, as it is now."""
+        for case in self._changed.values():
+            self.view.put(public_cases, _row(case))
+        self._changed.clear()
+
+
+def _row(case: Case) -> dict[str, Any]:
+    status, labels = public_status(case), public_labels(case)
+    return {
+        "case_id": case.id,
+        "code": case.code,
+        "host_state": case.host_state,
+        "origin_state": case.origin_state,
+        "persons": case.persons,
+        "version": case.public_version,
+        "updated_at": case.public_updated_at,
+        "published_at": case.published_at,
+        "labels": msgspec.json.encode(labels),
+        "status": msgspec.json.encode(status),
+        "search": _searchable([*labels.values(), case.code]),
+        "headline": status.headline,
+        "at_risk": status.at_risk,
+        **track_values(status),
+    }
 
 
 def _searchable(labels: list[str]) -> str:
