@@ -51,5 +51,6 @@ def read_index(request: AnyRequest) -> Response[bytes]:
         "vocabulary": f"{base}/v1/vocabulary",
         "feed": f"{base}/feeds/all.atom",
         "openapi": f"{base}/schema/openapi.json",
+        "reference": f"{base}/schema",
     }
     return respond(request, encode(index), media_type=MediaType.JSON, cache_control=PUBLIC)
