@@ -16,6 +16,8 @@ def test_an_empty_environment_is_an_embedded_deployment_on_this_machine() -> Non
     assert settings.master_key_file == Path("caseflow-master.key")
     assert settings.base_url == "http://127.0.0.1:8000"
     assert (settings.review, settings.max_body_bytes) == ("scope", 1_000_000)
+    assert (settings.rate_per_partner, settings.rate_per_address) == (60_000, 6_000)
+    assert settings.proxies == ()
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -76,12 +78,29 @@ def test_the_base_url_follows_host_and_port_and_loses_its_last_slash() -> None:
         ("CASEFLOW_NAME", "\udcff"),
         ("CASEFLOW_REVIEW", "none"),
         ("CASEFLOW_MAX_BODY_BYTES", "1e6"),
+        ("CASEFLOW_MAX_BODY_BYTES", "0"),
+        ("CASEFLOW_RATE_PER_PARTNER", "-1"),
+        ("CASEFLOW_RATE_PER_ADDRESS", "1000000001"),
+        ("CASEFLOW_PROXIES", "proxy.example"),
+        ("CASEFLOW_PROXIES", "10.0.0.1/8"),
+        ("CASEFLOW_PROXIES", "10.0.0.1,"),
+        ("CASEFLOW_PROXIES", "none,10.0.0.1"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable} must") as refusal:
         read_settings({variable: value})
     assert refusal.value.variable == variable
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    found = read_settings({"CASEFLOW_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8"}).proxies
+    assert [str(network) for network in found] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+
+
+def test_a_rate_of_nothing_is_no_limit() -> None:
+    settings = read_settings({"CASEFLOW_RATE_PER_PARTNER": "0", "CASEFLOW_RATE_PER_ADDRESS": "0"})
+    assert (settings.rate_per_partner, settings.rate_per_address) == (0, 0)
 
 
 def test_passwords_stay_out_of_messages_and_representations() -> None:

@@ -7,11 +7,13 @@ each in a table. Nothing else in caseflow looks at the environment.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 ReviewPolicy = Literal["scope", "two_person"]
+Network = IPv4Network | IPv6Network
 
 DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_DATABASE_URL": "sqlite:///caseflow.db",
@@ -25,6 +27,9 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_NAME": "caseflow",
     "CASEFLOW_REVIEW": "scope",
     "CASEFLOW_MAX_BODY_BYTES": "1000000",
+    "CASEFLOW_RATE_PER_PARTNER": "60000",
+    "CASEFLOW_RATE_PER_ADDRESS": "6000",
+    "CASEFLOW_PROXIES": "none",
 }
 """Every variable that is read, and its value when unset or empty."""
 
@@ -49,6 +54,8 @@ class Settings:
     database_url, keys_url: SQLAlchemy URLs, `sqlite:///` or `postgresql+psycopg://`; they may hold
     passwords, so the representation leaves them out.
     base_url: where readers reach the service, without a slash at the end.
+    rate_per_partner, rate_per_address: requests a minute, 0 for no limit.
+    proxies: the reverse proxies in front; an address is a network of one.
     """
 
     database_url: str = field(repr=False)
@@ -62,6 +69,9 @@ class Settings:
     name: str
     review: ReviewPolicy
     max_body_bytes: int
+    rate_per_partner: int
+    rate_per_address: int
+    proxies: tuple[Network, ...]
 
     @property
     def embedded(self) -> bool:
@@ -90,6 +100,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         name=_name(environ, "CASEFLOW_NAME"),
         review=_review(environ, "CASEFLOW_REVIEW"),
         max_body_bytes=_integer(environ, "CASEFLOW_MAX_BODY_BYTES", highest=1_000_000_000),
+        rate_per_partner=_rate(environ, "CASEFLOW_RATE_PER_PARTNER"),
+        rate_per_address=_rate(environ, "CASEFLOW_RATE_PER_ADDRESS"),
+        proxies=_networks(environ, "CASEFLOW_PROXIES"),
     )
 
 
@@ -126,11 +139,27 @@ def _host(environ: Mapping[str, str], variable: str) -> str:
     return host
 
 
-def _integer(environ: Mapping[str, str], variable: str, *, highest: int) -> int:
+def _integer(environ: Mapping[str, str], variable: str, *, highest: int, lowest: int = 1) -> int:
     text = _text(environ, variable)
-    if re.fullmatch(r"[0-9]{1,12}", text) and 1 <= int(text) <= highest:
+    if re.fullmatch(r"[0-9]{1,12}", text) and lowest <= int(text) <= highest:
         return int(text)
-    raise SettingsError(variable, f"must be a whole number from 1 to {highest}")
+    raise SettingsError(variable, f"must be a whole number from {lowest} to {highest}")
+
+
+def _rate(environ: Mapping[str, str], variable: str) -> int:
+    return _integer(environ, variable, highest=1_000_000_000, lowest=0)
+
+
+def _networks(environ: Mapping[str, str], variable: str) -> tuple[Network, ...]:
+    text = _text(environ, variable)
+    if text == DEFAULTS[variable]:
+        return ()
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        # The library's message repeats the value.
+        problem = "must be IP addresses, or networks such as 10.0.0.0/8, separated by commas"
+        raise SettingsError(variable, problem) from None
 
 
 def _base_url(environ: Mapping[str, str], variable: str, host: str, port: int) -> str:
