@@ -4,8 +4,10 @@ No tables and no queries live here. Whoever writes begins with `begin_write`, wh
 things that belong together begins with `begin_read`; both databases then behave alike.
 """
 
+import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -69,7 +71,13 @@ def make_engine(url: str) -> Engine:
 
 
 def _make_sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=10, max_overflow=20, hide_parameters=True)
+    engine = create_engine(
+        url,
+        pool_size=10,
+        max_overflow=20,
+        hide_parameters=True,
+        execution_options={"caseflow_turns": _Turns()},
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -87,6 +95,36 @@ def _begin_sqlite(connection: Connection) -> None:
     # after another commit: SQLite refuses that without waiting for the busy timeout.
     writes = connection.get_execution_options().get("caseflow_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+
+class _Turns:
+    """Lets the threads of a process write one after another, in the order in which they came.
+
+    SQLite alone lets those who wait look again from time to time: beside a thread that writes all
+    the time, they mostly find the lock taken, until their patience ends.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Whoever writes comes first; the others wait.
+        self._queue: deque[threading.Event] = deque()
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Wait for a turn and keep it; a timeout of SQLAlchemy's after the usual time."""
+        mine = threading.Event()
+        with self._lock:
+            self._queue.append(mine)
+            self._queue[0].set()
+        try:
+            if not mine.wait(BUSY_TIMEOUT_SECONDS):
+                raise sa_exc.TimeoutError("other threads write for too long")
+            yield
+        finally:
+            with self._lock:
+                self._queue.remove(mine)
+                if self._queue:
+                    self._queue[0].set()
 
 
 def _make_postgresql_engine(url: str) -> Engine:
@@ -107,7 +145,8 @@ def connect_for_writing(engine: Engine) -> Iterator[Connection]:
 
     For callers that commit themselves, what is not is undone; `begin_write` commits on leaving.
     """
-    with engine.connect() as connection:
+    turns: _Turns | None = engine.get_execution_options().get("caseflow_turns")
+    with turns.take() if turns else nullcontext(), engine.connect() as connection:
         yield connection.execution_options(caseflow_writes=True)
 
 

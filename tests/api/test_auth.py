@@ -36,7 +36,10 @@ class Door:
         self.reads = 0
         self.engine = engine
         self.partner_id = uuid4()
-        self.authenticator = Authenticator(self.read, lambda: self.now)
+        self.uses: list[tuple[UUID, int]] = []
+        self.authenticator = Authenticator(
+            self.read, lambda: self.now, lambda key_id, at: self.uses.append((key_id, at))
+        )
         with engine.begin() as connection:
             add_partner(
                 connection, partner_id=self.partner_id, name="A", public_name="Org A", at=START
@@ -90,10 +93,25 @@ def test_without_a_key_nobody_asks(door: Door) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
 def test_a_key_tells_the_partner(door: Door, scheme: str) -> None:
-    key, _ = door.issue("review", "events:write")
-    caller = Caller(door.partner_id, "Org A", frozenset({"review", "events:write"}))
+    key, key_id = door.issue("review", "events:write")
+    caller = Caller(door.partner_id, "Org A", frozenset({"review", "events:write"}), key_id)
     assert door.authenticator.find_caller(ask(f"{scheme} {key}")) == caller
     assert door.authenticator.require(ask(f"{scheme} {key}"), "review", "events:write") == caller
+
+
+def test_each_use_of_a_key_is_noted_and_no_other(door: Door) -> None:
+    key, key_id = door.issue()
+    door.authenticator.find_caller(ask(f"Bearer {key}"))
+    assert door.uses == [(key_id, START)]
+    # Once more from what was kept.
+    door.now += SECOND - 1
+    door.authenticator.find_caller(ask(f"Bearer {key}"))
+    assert door.uses[1:] == [(key_id, door.now)]
+    assert door.reads == 1
+    with pytest.raises(UnauthenticatedError):
+        door.authenticator.find_caller(ask("Bearer unknown"))
+    door.authenticator.find_caller(ask())
+    assert len(door.uses) == 2
 
 
 @pytest.mark.parametrize(

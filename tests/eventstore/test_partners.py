@@ -15,6 +15,7 @@ from caseflow.eventstore.partners import (
     KEY_PREFIX,
     SCOPES,
     Caller,
+    Rotated,
     add_partner,
     api_keys,
     digest_key,
@@ -24,6 +25,7 @@ from caseflow.eventstore.partners import (
     list_keys,
     list_partners,
     revoke_key,
+    rotate_key,
 )
 from tests.checks import check_absent, dump_tables
 from tests.houses import new_settings
@@ -59,7 +61,7 @@ def issue(connection: Connection, *scopes: str, expires_at: int | None = None) -
 def test_a_key_tells_whose_it_is_and_what_it_may(connection: Connection) -> None:
     key = issue(connection, "review", "events:write", "review")
     assert find_caller(connection, digest_key(key), 11) == Caller(
-        PARTNER, "Press desk", frozenset({"events:write", "review"})
+        PARTNER, "Press desk", frozenset({"events:write", "review"}), KEY
     )
     (listed,) = list_keys(connection, PARTNER)
     assert (listed.id, listed.scopes, listed.created_at) == (KEY, ("events:write", "review"), 10)
@@ -80,6 +82,61 @@ def test_a_key_works_until_it_expires(connection: Connection) -> None:
     digest = digest_key(issue(connection, expires_at=100))
     assert find_caller(connection, digest, 99) is not None
     assert find_caller(connection, digest, 100) is None
+
+
+class TestRotation:
+    """A key is replaced by one that may do the same, and ends after a time of grace."""
+
+    NEW = UUID(int=9)
+
+    def rotate(self, connection: Connection, *, at: int = 20, grace: int = 30) -> Rotated:
+        """Rotate the key of these tests."""
+        return rotate_key(connection, KEY, new_key_id=self.NEW, at=at, grace=grace)
+
+    def test_the_new_key_is_the_same_partner_s_and_may_do_the_same(
+        self, connection: Connection
+    ) -> None:
+        issue(connection, "review", "events:write", expires_at=1_000)
+        rotated = self.rotate(connection)
+        caller = find_caller(connection, digest_key(rotated.key), 999)
+        assert caller == Caller(
+            PARTNER, "Press desk", frozenset({"events:write", "review"}), self.NEW
+        )
+        assert find_caller(connection, digest_key(rotated.key), 1_000) is None
+        assert rotated.expires_at == 1_000
+        assert [key.id for key in list_keys(connection, PARTNER)] == [KEY, self.NEW]
+
+    def test_the_old_key_ends_after_the_grace(self, connection: Connection) -> None:
+        old = digest_key(issue(connection))
+        rotated = self.rotate(connection)
+        assert (rotated.old_ends_at, rotated.expires_at) == (50, None)
+        assert find_caller(connection, old, 49) is not None
+        assert find_caller(connection, old, 50) is None
+        assert find_caller(connection, digest_key(rotated.key), 10**18) is not None
+
+    def test_without_grace_it_ends_at_once(self, connection: Connection) -> None:
+        old = digest_key(issue(connection))
+        self.rotate(connection, grace=0)
+        assert find_caller(connection, old, 20) is None
+
+    def test_no_grace_makes_a_key_live_longer(self, connection: Connection) -> None:
+        old = digest_key(issue(connection, expires_at=40))
+        assert self.rotate(connection).old_ends_at == 40
+        assert find_caller(connection, old, 40) is None
+
+    @pytest.mark.parametrize("ended", ["revoked", "expired", "rotated"])
+    def test_a_key_that_has_ended_is_not_rotated(self, connection: Connection, ended: str) -> None:
+        issue(connection, expires_at=20 if ended == "expired" else None)
+        if ended == "revoked":
+            revoke_key(connection, KEY, 15)
+        if ended == "rotated":
+            rotate_key(connection, KEY, new_key_id=uuid4(), at=15, grace=5)
+        before = list_keys(connection, PARTNER)
+        with pytest.raises(NotFoundError):
+            self.rotate(connection)
+        with pytest.raises(NotFoundError):
+            rotate_key(connection, uuid4(), new_key_id=self.NEW, at=20, grace=0)
+        assert list_keys(connection, PARTNER) == before
 
 
 def test_a_revoked_key_is_nobodys(connection: Connection) -> None:

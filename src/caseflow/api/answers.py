@@ -1,8 +1,12 @@
-"""Answers: what reads, lists and writes have in common on the way out."""
+"""Answers: what reads, lists and writes have in common on the way out.
+
+What is restricted in them is logged first: an answer that cannot be logged is not given.
+"""
 
 from typing import Any
 from urllib.parse import urlencode
 
+from anyio.to_thread import run_sync
 from litestar import Response
 
 from caseflow.eventstore.application import Answer
@@ -11,7 +15,8 @@ from caseflow.eventstore.partners import Caller
 from .conditional import PRIVATE, PUBLIC, etag_of, respond
 from .parameters import encode_cursor
 from .rendering import encode
-from .services import AnyRequest
+from .restricted import log_reads
+from .services import AnyRequest, services_of
 
 JSON = "application/json"
 # One address, two views: a cache must not give a partner's to the public.
@@ -26,10 +31,12 @@ def answer_read(
     language: str | None = None,
     version: int | None = None,
 ) -> Response[bytes]:
-    """Return a read as JSON, with validators for the public and no storing for a key.
+    """Return a read as JSON, with validators for the public and no storing for a key. Blocks.
 
     version: of a case; a partner may send the ETag back in `If-Match`.
+    Raises UnavailableError where it cannot be logged.
     """
+    log_reads(services_of(request), caller, rendered)
     vary = BY_KEY if language is None else (*BY_KEY, "Accept-Language")
     body = encode(rendered)
     return respond(
@@ -43,6 +50,18 @@ def answer_read(
     )
 
 
+def answer_elsewhere(request: AnyRequest, path: str) -> Response[bytes]:
+    """Return that the same is found under another path now; not for good, so nothing keeps it."""
+    services = services_of(request)
+    query = request.url.query
+    headers = {
+        "Location": f"{services.base_url}{path}" + (f"?{query}" if query else ""),
+        "Cache-Control": PRIVATE,
+        "Vary": ", ".join(BY_KEY),
+    }
+    return Response(b"", status_code=307, headers=headers)
+
+
 def answer_list(
     request: AnyRequest,
     caller: Caller | None,
@@ -53,10 +72,12 @@ def answer_list(
     more: dict[str, Any] | None = None,
     cache_control: str | None = None,
 ) -> Response[bytes]:
-    """Return one page of a list; cursor: where the next one begins, None on the last.
+    """Return one page of a list; cursor: where the next one begins, None on the last. Blocks.
 
     cache_control: by default, what suits a public read and one with a key.
+    Raises UnavailableError where it cannot be logged.
     """
+    log_reads(services_of(request), caller, [items, more])
     encoded = encode_cursor(cursor) if cursor is not None else None
     body = {"items": items, "next_cursor": encoded, **(more or {})}
     headers = {}
@@ -75,13 +96,22 @@ def answer_list(
     )
 
 
-def answer_write(
-    rendered: dict[str, Any], answer: Answer, *, version: int, location: str, language: str
+async def answer_write(
+    request: AnyRequest,
+    caller: Caller,
+    rendered: dict[str, Any],
+    answer: Answer,
+    *,
+    version: int,
+    location: str,
+    language: str,
 ) -> Response[bytes]:
     """Return what was recorded: 201 the first time, 200 where it had been recorded before.
 
     A request that came again with its idempotency key gets the status of the first time.
+    Raises UnavailableError where it cannot be logged; what was recorded stays so.
     """
+    await run_sync(log_reads, services_of(request), caller, rendered)
     headers = {
         "Location": location,
         "ETag": f'"{version}"',

@@ -58,6 +58,14 @@ class Asked:
         """Return where the page begins, None at the start."""
         return parameters.parse_cursor(self._query, shape)
 
+    def identifier(self, name: str) -> UUID | None:
+        """Return an id."""
+        return parameters.parse_identifier(self._query, name)
+
+    def time(self, name: str) -> int | None:
+        """Return a time in microseconds since the Unix epoch."""
+        return parameters.parse_moment(self._query, name)
+
     def country(self, name: str) -> str | None:
         """Return a state's code."""
         return parameters.parse_country(self._query, name)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
+from uuid import UUID
 
 from anyio.to_thread import run_sync
 from litestar import Request
@@ -33,10 +34,15 @@ class Authenticator:
         self,
         read: Callable[[], AbstractContextManager[Connection]],
         clock: Callable[[], int],
+        note_use: Callable[[UUID, int], None] = lambda key_id, at: None,
     ) -> None:
-        """read: yields a connection. clock: microseconds since the Unix epoch."""
+        """read: yields a connection. clock: microseconds since the Unix epoch.
+
+        note_use: is told the id of a key and the time, whenever it is shown; must not block.
+        """
         self._read = read
         self._clock = clock
+        self._note_use = note_use
         self._lock = threading.Lock()
         self._verified: dict[bytes, tuple[Caller, int]] = {}
 
@@ -72,6 +78,14 @@ class Authenticator:
         digest = digest_key(key)
         return self._find_verified(digest) or await run_sync(self._identify, digest)
 
+    def has_seen(self, request: Request[Any, Any, Any]) -> bool:
+        """Return whether a request shows a key that was valid when this process last looked."""
+        try:
+            key = _find_key(request)
+        except UnauthenticatedError:
+            return False
+        return key is not None and digest_key(key) in self._verified
+
     async def require_async(self, request: Request[Any, Any, Any], *scopes: str) -> Caller:
         """Do as `require`; the database is read in another thread, and only where it must."""
         await self.find_caller_async(request)
@@ -87,6 +101,7 @@ class Authenticator:
         if caller is None:
             raise UnauthenticatedError("the key is unknown, expired or revoked")
         self._keep(digest, caller, at)
+        self._note_use(caller.key_id, at)
         return caller
 
     def _find_verified(self, digest: bytes) -> Caller | None:
@@ -94,8 +109,12 @@ class Authenticator:
         if entry is None:
             return None
         caller, verified_at = entry
+        at = self._clock()
         # A clock that was set back makes no key live longer.
-        return caller if 0 <= self._clock() - verified_at < CACHE_MICROSECONDS else None
+        if not 0 <= at - verified_at < CACHE_MICROSECONDS:
+            return None
+        self._note_use(caller.key_id, at)
+        return caller
 
     def _keep(self, digest: bytes, caller: Caller, at: int) -> None:
         with self._lock:

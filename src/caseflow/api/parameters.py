@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Request
@@ -176,6 +177,16 @@ def parse_country(query: Query, name: str) -> str | None:
     if code is not None and not is_country(code):
         raise invalid_parameter(name, "must be an ISO 3166-1 alpha-2 code of a state, as KZ")
     return code
+
+
+def parse_identifier(query: Query, name: str) -> UUID | None:
+    """Return an id, or None."""
+    if name not in query:
+        return None
+    try:
+        return msgspec.convert(query[name], UUID)
+    except msgspec.ValidationError as error:
+        raise invalid_parameter(name, "must be an id (UUID)") from error
 
 
 def parse_search(query: Query) -> str | None:

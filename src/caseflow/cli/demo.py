@@ -65,7 +65,7 @@ def _load(house: "House") -> _Shown:
 
 def _demo_caller(house: "House") -> "Caller":
     """Return the partner of the demonstration; refuse a database that others work in."""
-    from caseflow.eventstore.partners import Caller, add_partner, list_partners
+    from caseflow.eventstore.partners import NO_KEY, Caller, add_partner, list_partners
 
     with house.write() as connection:
         found = {name: partner_id for partner_id, name, _ in list_partners(connection)}
@@ -83,7 +83,7 @@ def _demo_caller(house: "House") -> "Caller":
                 public_name=None,
                 at=house.clock(),
             )
-    return Caller(found[PARTNER], None, IMPORT_SCOPES)
+    return Caller(found[PARTNER], None, IMPORT_SCOPES, NO_KEY)
 
 
 def _issue_key(house: "House", caller: "Caller") -> str:

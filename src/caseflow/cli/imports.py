@@ -54,7 +54,7 @@ def choose_caller(house: "House", partner: str | None) -> "Caller":
 
     Raises NotFoundError, and click.UsageError where there are several to choose from.
     """
-    from caseflow.eventstore.partners import Caller, list_partners
+    from caseflow.eventstore.partners import NO_KEY, Caller, list_partners
 
     with house.write() as connection:
         found = {
@@ -68,7 +68,7 @@ def choose_caller(house: "House", partner: str | None) -> "Caller":
 
         raise NotFoundError(f"there is no partner named {name}: see `caseflow partner list`")
     partner_id, public_name = found[name]
-    return Caller(partner_id, public_name, IMPORT_SCOPES)
+    return Caller(partner_id, public_name, IMPORT_SCOPES, NO_KEY)
 
 
 def _only(names: list[str]) -> str:

@@ -3,6 +3,7 @@
 What a script needs, an id or a key, stands alone on standard output.
 """
 
+import re
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -14,8 +15,10 @@ from .terminal import escape, output
 if TYPE_CHECKING:
     from caseflow.eventstore.partners import ApiKey
 
-DAY_MICROSECONDS = 86_400_000_000
+HOUR_MICROSECONDS = 3_600_000_000
+DAY_MICROSECONDS = 24 * HOUR_MICROSECONDS
 _LONGEST_NAME = 200
+_GRACE = re.compile(r"0|(?P<count>[0-9]{1,4})(?P<unit>[hd])")
 
 
 def _check_name(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
@@ -69,7 +72,7 @@ def list_() -> None:
 
 @click.group()
 def key() -> None:
-    """Issue, list and revoke the keys of partners."""
+    """Issue, list, rotate and revoke the keys of partners."""
 
 
 @key.command("issue")
@@ -108,28 +111,69 @@ def list_keys_(name: str) -> None:
     """List the keys of the partner NAME, oldest first; never the keys themselves."""
     from rich.table import Table
 
-    from caseflow.domain.times import format_time
     from caseflow.eventstore.partners import get_partner_id, list_keys
 
     with opened_house() as house, house.read() as connection:
         found = list_keys(connection, get_partner_id(connection, name))
         now = house.clock()
-    table = Table("id", "scopes", "issued", "state", box=None, pad_edge=False)
+    columns = ("id", "state", "issued", "expires", "revoked", "last used", "scopes")
+    table = Table(*columns, box=None, pad_edge=False)
     for listed in found:
-        issued = format_time(listed.created_at)[:10]
-        table.add_row(str(listed.id), ", ".join(listed.scopes), issued, _state(listed, now))
+        times = (listed.created_at, listed.expires_at, listed.revoked_at, listed.last_used_at)
+        told = (_minute(at) if at is not None else "–" for at in times)
+        table.add_row(str(listed.id), _state(listed, now), *told, " ".join(listed.scopes))
     output().print(table if found else "this partner has no keys")
 
 
 def _state(listed: "ApiKey", now: int) -> str:
+    if listed.is_in_force(now):
+        return "in force"
+    return "revoked" if listed.revoked_at is not None else "expired"
+
+
+def _minute(at: int) -> str:
+    """Return a time in UTC, as 2026-02-10T09:30Z."""
     from caseflow.domain.times import format_time
 
-    if listed.revoked_at is not None:
-        return f"revoked {format_time(listed.revoked_at)[:10]}"
-    if listed.expires_at is None:
-        return "in force"
-    word = "expires" if listed.expires_at > now else "expired"
-    return f"{word} {format_time(listed.expires_at)[:10]}"
+    return f"{format_time(at)[:16]}Z"
+
+
+def _parse_grace(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
+    """Return a time of grace in microseconds."""
+    found = _GRACE.fullmatch(text)
+    if found is None:
+        raise click.BadParameter("a time of grace is 0, or hours as 24h, or days as 7d")
+    unit = DAY_MICROSECONDS if found["unit"] == "d" else HOUR_MICROSECONDS
+    return int(found["count"] or 0) * unit
+
+
+@key.command("rotate")
+@click.argument("key_id", type=click.UUID)
+@click.option(
+    "--grace",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    callback=_parse_grace,
+    help="For how long the old key goes on working: hours as 24h, days as 7d, or 0.",
+)
+def rotate(key_id: UUID, grace: int) -> None:
+    """Issue a key in the place of KEY_ID and print it: this once, it is not kept.
+
+    It has the scopes of the old key and expires when that would have; the old one ends after a
+    time of grace.
+    """
+    from caseflow.eventstore.partners import rotate_key
+
+    new_key_id = uuid4()
+    with opened_house() as house, house.write() as connection:
+        rotated = rotate_key(
+            connection, key_id, new_key_id=new_key_id, at=house.clock(), grace=grace
+        )
+    click.echo(f"key {key_id} ends at {_minute(rotated.old_ends_at)}", err=True)
+    ends = f" and expires at {_minute(rotated.expires_at)}" if rotated.expires_at else ""
+    click.echo(f"key {new_key_id} takes its place{ends}; it is shown this once:", err=True)
+    click.echo(rotated.key)
 
 
 @key.command("revoke")

@@ -100,11 +100,12 @@ def _parse_id(name: str) -> "UUID | None":
 def _find_by_external_id(house: "House", snapshot: "Snapshot", name: str) -> "UUID | None":
     from caseflow.eventstore.application import EXTERNAL
     from caseflow.eventstore.names import find_external_ids
-    from caseflow.eventstore.partners import Caller, list_partners
+    from caseflow.eventstore.partners import NO_KEY, Caller, list_partners
 
     if not name.startswith(EXTERNAL):
         return None
-    callers = [Caller(found, None, frozenset()) for found, *_ in list_partners(snapshot.connection)]
+    partners = list_partners(snapshot.connection)
+    callers = [Caller(partner_id, None, frozenset(), NO_KEY) for partner_id, *_ in partners]
     external_id = name.removeprefix(EXTERNAL)
     digests = [house.cases.digest_external_id(caller, external_id) for caller in callers]
     named = find_external_ids(snapshot.connection, (d for d in digests if d is not None))

@@ -7,7 +7,7 @@ about the persons whom cases are about.
 import hashlib
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Connection,
     LargeBinary,
+    Row,
     String,
     Table,
     UniqueConstraint,
@@ -38,6 +39,8 @@ SCOPES: Final = (
     "admin",
 )
 KEY_PREFIX: Final = "cfk_"
+# In the place of a key's id: whoever works at the command line shows none.
+NO_KEY: Final = UUID(int=0)
 
 partners = Table(
     "partners",
@@ -64,6 +67,8 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=True),
     Column("revoked_at", BigInteger, nullable=True),
+    # May be a minute behind.
+    Column("last_used_at", BigInteger, nullable=True),
     UniqueConstraint("digest", name="api_keys_digest_key"),
 )
 
@@ -74,6 +79,7 @@ class Caller(Struct, frozen=True):
     partner_id: UUID
     author: str | None
     scopes: frozenset[str]
+    key_id: UUID
 
     @property
     def reads_restricted(self) -> bool:
@@ -82,13 +88,28 @@ class Caller(Struct, frozen=True):
 
 
 class ApiKey(Struct, frozen=True):
-    """A key as it is listed: never the key itself."""
+    """A key as it is listed: never the key itself. Times in microseconds since the Unix epoch."""
 
     id: UUID
+    partner_id: UUID
     scopes: tuple[str, ...]
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    # May be a minute behind; None where it was never used.
+    last_used_at: int | None
+
+    def is_in_force(self, at: int) -> bool:
+        """Return whether the key works at a time, in microseconds since the Unix epoch."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+
+class Rotated(NamedTuple):
+    """A new key, which is shown this once, and when it and the one before it end."""
+
+    key: str
+    old_ends_at: int
+    expires_at: int | None
 
 
 def add_partner(
@@ -144,6 +165,39 @@ def issue_key(
     return key
 
 
+def rotate_key(
+    connection: Connection, key_id: UUID, *, new_key_id: UUID, at: int, grace: int
+) -> Rotated:
+    """Return a new key in the place of an old one.
+
+    It has the partner, the scopes and the expiry of the old one, which goes on working
+    for a time of grace (microseconds, 0 for none), unless it expires before that anyway.
+    Raises NotFoundError where the old one is not in force.
+    """
+    old = _get_key_in_force(connection, key_id, at)
+    key = issue_key(
+        connection,
+        key_id=new_key_id,
+        partner_id=old.partner_id,
+        scopes=old.scopes,
+        at=at,
+        expires_at=old.expires_at,
+    )
+    ends_at = at + grace if old.expires_at is None else min(at + grace, old.expires_at)
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(expires_at=ends_at))
+    return Rotated(key, ends_at, old.expires_at)
+
+
+def _get_key_in_force(connection: Connection, key_id: UUID, at: int) -> ApiKey:
+    # Locked, so that of two who rotate a key at once the second sees what the first did.
+    row = connection.execute(
+        select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+    ).one_or_none()
+    if row is None or not _key_of(row).is_in_force(at):
+        raise NotFoundError("there is no such key in force")
+    return _key_of(row)
+
+
 def revoke_key(connection: Connection, key_id: UUID, at: int) -> None:
     """Revoke a key from now on. Raises NotFoundError."""
     done = connection.execute(
@@ -160,10 +214,19 @@ def list_keys(connection: Connection, partner_id: UUID) -> list[ApiKey]:
     rows = connection.execute(
         select(api_keys).where(api_keys.c.partner_id == partner_id).order_by(api_keys.c.created_at)
     )
-    return [
-        ApiKey(r.id, tuple(r.scopes.split()), r.created_at, r.expires_at, r.revoked_at)
-        for r in rows
-    ]
+    return [_key_of(row) for row in rows]
+
+
+def _key_of(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        row.id,
+        row.partner_id,
+        tuple(row.scopes.split()),
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        row.last_used_at,
+    )
 
 
 def find_caller(connection: Connection, digest: bytes, at: int) -> Caller | None:
@@ -173,11 +236,9 @@ def find_caller(connection: Connection, digest: bytes, at: int) -> Caller | None
         .join(partners, partners.c.id == api_keys.c.partner_id)
         .where(api_keys.c.digest == digest)
     ).one_or_none()
-    if row is None or row.revoked_at is not None:
+    if row is None or not _key_of(row).is_in_force(at):
         return None
-    if row.expires_at is not None and row.expires_at <= at:
-        return None
-    return Caller(row.partner_id, row.public_name, frozenset(row.scopes.split()))
+    return Caller(row.partner_id, row.public_name, frozenset(row.scopes.split()), row.id)
 
 
 def digest_key(key: str) -> bytes:
