@@ -1,65 +1,122 @@
-"""The aggregate: a case, what it decides, and how its events change it.
+"""The aggregate: a case, and how its events change it. What it decides is in `decisions.py`.
 
-`decide(case, command, at)` returns the event or refuses; `Case.evolve(event)` applies what
-happened. Both are pure in the sense that matters: time, ids and randomness come in as arguments,
-so that every decision can be replayed.
+`evolve(case, event)` applies what happened; it asks nothing and refuses nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, structs
 
-from .commands import Command, OpenCase, RecordClaim, ReleasePublication
 from .dates import is_certainly_after, parse_when
 from .effects import HANDED_OVER
-from .errors import (
-    ConflictError,
-    InvalidInputError,
-    NotFoundError,
-    TextNamesPersonError,
-    VersionConflictError,
+from .errors import NotFoundError
+from .events import (
+    CaseMerged,
+    CaseOpened,
+    CaseUnmerged,
+    ClaimCorrected,
+    ClaimCorroborated,
+    ClaimDisputed,
+    ClaimRetracted,
+    Consent,
+    ConsentChanged,
+    Event,
+    Hold,
+    PublicationApproved,
+    PublicationDeclined,
+    PublicationReleased,
+    RecordBody,
+    RetractionReason,
+    Subject,
+    SubjectAmended,
+    VisibilityChanged,
 )
-from .events import CaseOpened, Consent, Event, Hold, PublicationReleased, Subject
-from .facts import ClaimFacts, Frame, facts_of
-from .names import finds_name
+from .facts import ClaimFacts, Frame, Stance, facts_of
 from .publication import (
     ELSEWHERE,
     Publication,
+    Standing,
+    find_names,
     hides_whereabouts,
-    is_embargoed,
+    narrower_of,
     publication_of,
-    shows_sources,
     visibility_of,
 )
 from .status import Status, resolve
 from .vocabulary import VISIBILITY_RANK, Claim, Visibility, type_of
 
+# A correction of the wording leaves what was told; others' judgements of it still hold.
+KEEPS_STANCES: Final = frozenset({"typo", "translation"})
 
-class RecordedClaim(Struct, kw_only=True):
-    """A claim of a case and what became of it. `recorded_at` in microseconds, UTC."""
+
+class Retraction(NamedTuple):
+    """That a claim was taken back."""
 
     event_id: UUID
+    reason: RetractionReason
+
+
+class Judgement(Struct, kw_only=True):
+    """What a partner said last of another's claim. `hold`: the public does not know of it yet."""
+
+    event_id: UUID
+    disputes: bool
+    rank_against: bool
+    author: str | None
+    hold: Hold | None
+
+
+class RecordedClaim(Struct, kw_only=True):
+    """A claim of a case and what became of it. `recorded_at` in microseconds, UTC.
+
+    partner_id: whose account it is; posted_by: who posted this version of it.
+    root: the event that first told it; its own id unless it is a correction.
+    changed_at: when the last event about it was recorded.
+    """
+
+    event_id: UUID
+    root: UUID
     version: int
     partner_id: UUID
+    posted_by: UUID
     recorded_at: int
+    changed_at: int
     claim: Claim
     author: str | None
     facts: ClaimFacts
-    about_asylum: bool
     # It would tell the public where the person found refuge.
     tells_refuge: bool
-    hold: Hold | None
+    standing: Standing
     visibility: Visibility
     publication: Publication
-    # When the public could first read or count it, and which public change of the case it was.
-    published_at: int | None = None
-    public_version: int | None = None
+    corrects: UUID | None = None
+    reason: str | None = None
+    replaced_by: UUID | None = None
+    retraction: Retraction | None = None
+    judgements: dict[UUID, Judgement] = {}
+
+    @property
+    def in_force(self) -> bool:
+        """Return whether it counts: neither retracted nor replaced by a correction."""
+        return self.replaced_by is None and self.retraction is None
 
     @property
     def is_public(self) -> bool:
-        """Return whether anyone may read it."""
+        """Return whether anyone may read it, as far as its own case is concerned."""
         return self.publication.state == "published"
+
+
+class Pending(NamedTuple):
+    """An event that has no effect until somebody approves it. `body`: what it will do then.
+
+    restores: it gives a claim that was hidden until a review the audience of before.
+    """
+
+    posted_by: UUID
+    body: RecordBody
+    restores: bool = False
 
 
 class Case:
@@ -70,7 +127,8 @@ class Case:
         self.version = event.originator_version
         self.partner_id = event.partner_id
         self.opened_at = event.recorded_at
-        self.updated_at = event.recorded_at
+        # Of the last event about the case itself: its subject, consent or identity.
+        self.amended_at = event.recorded_at
         self.code = opened.code
         self.host_state = opened.host_state
         self.origin_state = opened.origin_state
@@ -79,9 +137,10 @@ class Case:
         self.consent: Consent = opened.consent
         self.external_id = opened.external_id
         self.claims: dict[UUID, RecordedClaim] = {}
-        self.public_version = 0
-        self.published_at: int | None = None
-        self.public_updated_at: int | None = None
+        self.pending: dict[UUID, Pending] = {}
+        self.merged_into: UUID | None = None
+        # Cases that somebody judged to be about another person.
+        self.apart_from: frozenset[UUID] = frozenset()
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> "Case | None":
@@ -97,19 +156,40 @@ class Case:
         return Frame(self.host_state, self.origin_state)
 
     def get_claim(self, claim_id: UUID) -> RecordedClaim:
-        """Return a claim of this case. Raises NotFoundError."""
+        """Return a claim of this case, as it was told then. Raises NotFoundError."""
         try:
             return self.claims[claim_id]
         except KeyError as error:
             raise NotFoundError("there is no such event") from error
 
-    def claims_for(self, audience: Visibility, own: UUID | None = None) -> list[RecordedClaim]:
-        """Return the claims an audience may read, oldest first; `own`: and those of this partner.
+    def get_latest(self, claim_id: UUID) -> RecordedClaim:
+        """Return what stands in the place of a claim now: its last correction, else itself."""
+        found = self.get_claim(claim_id)
+        while found.replaced_by is not None:
+            found = self.claims[found.replaced_by]
+        return found
 
-        The public reads what was published, other audiences what is meant for them or wider.
+    def find_claim_of(self, body: object) -> RecordedClaim | None:
+        """Return the claim that a record event is about, as it was told then, or None."""
+        named = getattr(body, "claim", None) or getattr(body, "event", None)
+        if not isinstance(named, str):
+            return None
+        found = self.claims.get(UUID(named)) or self.find_judged(UUID(named))
+        waiting = self.pending.get(UUID(named))
+        return found or (self.find_claim_of(waiting.body) if waiting else None)
+
+    def find_judged(self, event_id: UUID) -> RecordedClaim | None:
+        """Return the claim that an event corroborated or disputed, unless a later word did too."""
+        for recorded in self.claims.values():
+            if any(j.event_id == event_id for j in recorded.judgements.values()):
+                return recorded
+        return None
+
+    def readable_claims(self, audience: Visibility, own: UUID | None = None) -> list[RecordedClaim]:
+        """Return the claims a partner may read, oldest first, what was corrected or retracted too.
+
+        own: and those of this partner.
         """
-        if audience == "public":
-            return [c for c in self.claims.values() if c.is_public]
         floor = VISIBILITY_RANK[audience]
         return [
             c
@@ -117,93 +197,267 @@ class Case:
             if VISIBILITY_RANK[c.visibility] >= floor or c.partner_id == own
         ]
 
+    def claims_for(self, audience: Visibility, own: UUID | None = None) -> list[RecordedClaim]:
+        """Return the claims in force that an audience may read, oldest first.
+
+        The public reads what was published, other audiences what is meant for them or wider.
+        """
+        if audience == "public":
+            return [c for c in self.claims.values() if c.is_public]
+        return [c for c in self.readable_claims(audience, own) if c.in_force]
+
+    def facts_for(self, recorded: RecordedClaim) -> ClaimFacts:
+        """Return what the fold reads of a claim; what it names is what stands there now."""
+        facts = recorded.facts
+        if facts.against is None and facts.after is None:
+            return facts
+        against, after = self._latest_id(facts.against), self._latest_id(facts.after)
+        if (against, after) == (facts.against, facts.after):
+            return facts
+        return structs.replace(facts, against=against, after=after)
+
+    def _latest_id(self, claim_id: UUID | None) -> UUID | None:
+        if claim_id is None or claim_id not in self.claims:
+            return claim_id
+        return self.get_latest(claim_id).event_id
+
+    def stances_on(self, recorded: RecordedClaim) -> Iterator[Stance]:
+        """Yield what other partners think of a claim."""
+        for partner_id, judgement in recorded.judgements.items():
+            yield Stance(
+                claim=recorded.event_id,
+                partner=str(partner_id),
+                disputes=judgement.disputes,
+                rank_against=judgement.rank_against,
+            )
+
     def status_for(
         self, audience: Visibility, own: UUID | None = None, *, as_of: str | None = None
     ) -> Status:
         """Return the status that the claims an audience may read give."""
-        facts = (c.facts for c in self.claims_for(audience, own))
-        return resolve(self.frame, facts, as_of=as_of)
+        claims = self.claims_for(audience, own)
+        return resolve(
+            self.frame,
+            [self.facts_for(c) for c in claims],
+            stances=[s for c in claims for s in self.stances_on(c)],
+            as_of=as_of,
+        )
 
     def evolve(self, event: Event) -> None:
         """Apply the next event of this case."""
         self.version = event.originator_version
-        self.updated_at = event.recorded_at
         if isinstance(event.body, Claim):
-            self._evolve_claim(event, event.body)
-        elif isinstance(event.body, PublicationReleased):
-            self._evolve_release(UUID(event.body.claim), event.recorded_at)
+            self._record(event, event.body)
+            return
+        about = self.find_claim_of(event.body)
+        if about is not None:
+            self.get_latest(about.event_id).changed_at = event.recorded_at
+        else:
+            self.amended_at = event.recorded_at
+        if event.hold is not None and not isinstance(event.body, _HELD_INSIDE):
+            self._hold(event)
+        else:
+            self._apply(event, event.body)
 
-    def _evolve_claim(self, event: Event, claim: Claim) -> None:
+    def _apply(self, event: Event, body: object) -> None:
+        apply = _EFFECTS.get(type(body))
+        if apply is not None:
+            apply(self, event, body)
+
+    def _hold(self, event: Event) -> None:
+        """Keep an event's effect for a review; what is narrower has its effect at once."""
+        body = event.body
+        self._supersede(body)
+        if isinstance(body, ConsentChanged):
+            self._change_consent(narrower_of(body.consent, self.consent))
+        self.pending[event.id] = Pending(event.partner_id, body)  # type: ignore[arg-type]  # of a case
+
+    def _supersede(self, body: object) -> None:
+        """Forget what waits for a review and would be undone by a later word on the same."""
+        claim = getattr(body, "claim", None)
+        self.pending = {
+            event_id: waiting
+            for event_id, waiting in self.pending.items()
+            if type(waiting.body) is not type(body) or getattr(waiting.body, "claim", None) != claim
+        }
+
+    # -- claims -----------------------------------------------------------------------------------
+
+    def _record(self, event: Event, claim: Claim) -> RecordedClaim:
         about_asylum = self.is_about_asylum(claim)
         facts = facts_of(
             claim, event_id=event.id, partner=str(event.partner_id), host_state=self.host_state
         )
-        hidden = self._tells_refuge(claim, about_asylum=about_asylum)
+        hidden = tells_refuge(claim, self.claims.values(), self.frame, about_asylum=about_asylum)
         if hidden:
-            # Facts stand in the clear in views, which travel in the main backup. The effects are
-            # the same: what moves `movement` does so from anywhere, and asylum abroad moves none.
-            facts = structs.replace(facts, jurisdiction=ELSEWHERE, destination=None)
+            facts = _without_whereabouts(facts)
+        standing = Standing(
+            visibility=claim.visibility,
+            about_asylum=about_asylum,
+            hold=event.hold,
+            embargoed=event.embargoed,
+        )
         recorded = RecordedClaim(
             event_id=event.id,
+            root=event.id,
             version=event.originator_version,
             partner_id=event.partner_id,
+            posted_by=event.partner_id,
             recorded_at=event.recorded_at,
+            changed_at=event.recorded_at,
             claim=claim,
             author=event.author,
             facts=facts,
-            about_asylum=about_asylum,
             tells_refuge=hidden,
-            hold=event.hold,
-            visibility=visibility_of(claim, self.consent, about_asylum=about_asylum),
-            publication=publication_of(
-                claim,
-                self.consent,
-                about_asylum=about_asylum,
-                hold=event.hold,
-                embargoed=event.embargoed,
-            ),
+            standing=standing,
+            visibility=visibility_of(claim, self.consent, standing),
+            publication=publication_of(claim, self.consent, standing),
+            judgements={},
         )
         self.claims[event.id] = recorded
-        self._note_publication(recorded, event.recorded_at)
+        return recorded
 
-    def _evolve_release(self, claim_id: UUID, at: int) -> None:
-        recorded = self.claims[claim_id]
-        recorded.publication = publication_of(
-            recorded.claim,
-            self.consent,
-            about_asylum=recorded.about_asylum,
-            hold=recorded.hold,
-            embargoed=False,
+    def _correct(self, event: Event, body: ClaimCorrected) -> None:
+        before = self.get_latest(UUID(body.claim))
+        recorded = self._record(event, body.replacement)
+        # Whoever corrects it, it stays the account of the partner that told it.
+        recorded.partner_id, recorded.author = before.partner_id, before.author
+        recorded.facts = structs.replace(recorded.facts, partner=before.facts.partner)
+        recorded.root, recorded.corrects = before.root, before.event_id
+        recorded.reason = body.reason
+        if body.reason in KEEPS_STANCES:
+            recorded.judgements = before.judgements
+        before.replaced_by = event.id
+        self._stand(before, replaced=True)
+        self._forget_audiences(before.root)
+        for appeal in self.claims.values():
+            if appeal.facts.against is not None:
+                self._look_at_appeal(appeal)
+
+    def _look_at_appeal(self, recorded: RecordedClaim) -> None:
+        """Ask again what an appeal is about, now that what it contests may be told otherwise."""
+        about_asylum = self.is_about_asylum(recorded.claim)
+        if hides_whereabouts(recorded.claim, self.host_state, about_asylum=about_asylum):
+            recorded.tells_refuge = True
+            recorded.facts = _without_whereabouts(recorded.facts)
+        self._stand(recorded, about_asylum=about_asylum)
+
+    def _retract(self, event: Event, body: ClaimRetracted) -> None:
+        recorded = self.get_latest(UUID(body.claim))
+        recorded.retraction = Retraction(event.id, body.reason)
+        self._stand(recorded, retracted=True)
+
+    def _judge(self, event: Event, body: ClaimCorroborated | ClaimDisputed) -> None:
+        disputes = isinstance(body, ClaimDisputed)
+        recorded = self.get_latest(UUID(body.claim))
+        # Moved to the end: the order is that of the last words.
+        recorded.judgements.pop(event.partner_id, None)
+        recorded.judgements[event.partner_id] = Judgement(
+            event_id=event.id,
+            disputes=disputes,
+            rank_against=isinstance(body, ClaimDisputed) and body.rank_against,
+            author=event.author,
+            hold=event.hold,
         )
-        self._note_publication(recorded, at)
 
-    def _note_publication(self, recorded: RecordedClaim, at: int) -> None:
-        if not recorded.publication.counted:
-            return
-        recorded.published_at = at
-        if recorded.is_public:
-            self.public_version += 1
-            recorded.public_version = self.public_version
-            self.published_at = self.published_at or at
-            self.public_updated_at = at
+    def _change_visibility(self, event: Event, body: VisibilityChanged) -> None:
+        recorded = self.get_latest(UUID(body.claim))
+        waiting = self._forget_audiences(recorded.root)
+        if body.until_review:
+            # Hidden a second time, it comes back as it was before the first.
+            first = next((back.visibility for back, restores in waiting if restores), None)
+            before = first or recorded.standing.visibility
+            back = VisibilityChanged(claim=body.claim, visibility=before)
+            # Not by the partner whose key was stolen.
+            self.pending[event.id] = Pending(recorded.posted_by, back, restores=True)
+        self._stand(recorded, visibility=body.visibility)
+        for earlier in self.claims.values():
+            # What must not be seen is not to be seen in what was corrected either.
+            if earlier.root == recorded.root:
+                audiences = earlier.standing.visibility, body.visibility
+                kept = min(audiences, key=VISIBILITY_RANK.__getitem__)
+                self._stand(earlier, visibility=kept)
 
-    def _tells_refuge(self, claim: Claim, *, about_asylum: bool) -> bool:
-        """Return whether a claim tells where the person went.
+    def _forget_audiences(self, root: UUID) -> list[tuple[VisibilityChanged, bool]]:
+        """Forget what waits and would change a claim's audience, in whichever version.
 
-        A departure does, asylum asked abroad does, and so does whatever happened in a third
-        country to somebody who may have left for it by then; but for a removal, which is no refuge.
+        It was asked of the words of then. Returns each with whether it restores what was before.
         """
-        if hides_whereabouts(claim, self.host_state, about_asylum=about_asylum):
-            return True
-        at_home = (None, self.host_state, self.origin_state)
-        if claim.jurisdiction in at_home or type_of(claim) in HANDED_OVER:
-            return False
-        occurred = parse_when(claim.occurred)
-        return any(
-            not is_certainly_after(parse_when(c.claim.occurred), occurred)
-            for c in self.claims.values()
-            if c.facts.type.startswith("departure.")
-        )
+        found = {
+            event_id: (waiting.body, waiting.restores)
+            for event_id, waiting in self.pending.items()
+            if isinstance(waiting.body, VisibilityChanged)
+            and self.claims[UUID(waiting.body.claim)].root == root
+        }
+        self.pending = {e: waiting for e, waiting in self.pending.items() if e not in found}
+        return list(found.values())
+
+    def _release(self, event: Event, body: PublicationReleased) -> None:
+        self._stand(self.claims[UUID(body.claim)], embargoed=False)
+
+    def _stand(self, recorded: RecordedClaim, **changes: Any) -> None:
+        """Change how things stand with a claim, and so what the public gets of it."""
+        recorded.standing = structs.replace(recorded.standing, **changes)
+        recorded.visibility = visibility_of(recorded.claim, self.consent, recorded.standing)
+        recorded.publication = publication_of(recorded.claim, self.consent, recorded.standing)
+
+    # -- reviews ----------------------------------------------------------------------------------
+
+    def _approve(self, event: Event, body: PublicationApproved) -> None:
+        target = UUID(body.event)
+        waiting = self.pending.pop(target, None)
+        if waiting is not None:
+            self._apply(event, waiting.body)
+        elif target in self.claims:
+            self._stand(self.claims[target], hold=None, declined=False)
+        else:
+            for judgement in self._judgements(target):
+                judgement.hold = None
+
+    def _decline(self, event: Event, body: PublicationDeclined) -> None:
+        target = UUID(body.event)
+        if self.pending.pop(target, None) is None and target in self.claims:
+            self._stand(self.claims[target], declined=True)
+
+    def _judgements(self, event_id: UUID) -> Iterator[Judgement]:
+        """Yield the judgement that an event made, unless a later word has taken its place."""
+        for recorded in self.claims.values():
+            yield from (j for j in recorded.judgements.values() if j.event_id == event_id)
+
+    # -- the person -------------------------------------------------------------------------------
+
+    def _amend_subject(self, _event: Event, body: SubjectAmended) -> None:
+        self._supersede(body)
+        self.subject = body.subject
+        self._stand_all()
+
+    def _note_consent(self, _event: Event, body: ConsentChanged) -> None:
+        self._supersede(body)
+        self._change_consent(body.consent)
+
+    def _change_consent(self, consent: Consent) -> None:
+        self.consent = consent
+        self._stand_all()
+
+    def _stand_all(self) -> None:
+        """Look at every claim again, now that the person is called or agrees to something else."""
+        for recorded in self.claims.values():
+            names = find_names(recorded.claim, self.subject, self.consent)
+            self._stand(recorded, names_person=bool(names))
+
+    def _merge(self, _event: Event, body: CaseMerged) -> None:
+        self._supersede(body)
+        self.merged_into = UUID(body.into)
+
+    def _unmerge(self, _event: Event, body: CaseUnmerged) -> None:
+        self.pending = {
+            e: waiting
+            for e, waiting in self.pending.items()
+            if not isinstance(waiting.body, CaseMerged)
+        }
+        self.apart_from |= {UUID(body.apart_from)}
+        if self.merged_into == UUID(body.apart_from):
+            self.merged_into = None
 
     def is_about_asylum(self, claim: Claim) -> bool:
         """Return whether a claim tells of an asylum claim, itself or by what it appeals against."""
@@ -214,9 +468,59 @@ class Case:
             if against is None or against in seen:
                 return False
             seen.add(against)
-            found = self.claims.get(UUID(against))
-            step = found.claim if found else None
+            found = UUID(against)
+            step = self.get_latest(found).claim if found in self.claims else None
         return step is not None
+
+
+# A judgement counts among partners at once; only the public has to wait. A correction does too.
+_HELD_INSIDE: Final = (ClaimCorrected, ClaimCorroborated, ClaimDisputed)
+
+_EFFECTS: Final[dict[type, Callable[[Case, Event, Any], None]]] = {
+    SubjectAmended: Case._amend_subject,
+    ConsentChanged: Case._note_consent,
+    ClaimCorrected: Case._correct,
+    ClaimRetracted: Case._retract,
+    ClaimCorroborated: Case._judge,
+    ClaimDisputed: Case._judge,
+    VisibilityChanged: Case._change_visibility,
+    PublicationApproved: Case._approve,
+    PublicationDeclined: Case._decline,
+    PublicationReleased: Case._release,
+    CaseMerged: Case._merge,
+    CaseUnmerged: Case._unmerge,
+}
+
+
+def _without_whereabouts(facts: ClaimFacts) -> ClaimFacts:
+    """Return facts that do not tell where the person went.
+
+    Facts stand in the clear in views, which travel in the main backup. The effects are the same:
+    what moves `movement` does so from anywhere, and asylum abroad moves none.
+    """
+    return structs.replace(facts, jurisdiction=ELSEWHERE, destination=None)
+
+
+def tells_refuge(
+    claim: Claim, others: Iterable[RecordedClaim], frame: Frame, *, about_asylum: bool
+) -> bool:
+    """Return whether a claim tells where the person went.
+
+    A departure does, asylum asked abroad does, and so does whatever happened in a third country
+    to somebody who may have left for it by then; but for a removal, which is no refuge.
+    others: the claims that may tell of a departure.
+    """
+    if hides_whereabouts(claim, frame.host_state, about_asylum=about_asylum):
+        return True
+    at_home = (None, frame.host_state, frame.origin_state)
+    if claim.jurisdiction in at_home or type_of(claim) in HANDED_OVER:
+        return False
+    occurred = parse_when(claim.occurred)
+    return any(
+        not is_certainly_after(parse_when(c.claim.occurred), occurred)
+        for c in others
+        if c.facts.type.startswith("departure.")
+    )
 
 
 def evolve(case: Case | None, event: Event) -> Case | None:
@@ -225,157 +529,3 @@ def evolve(case: Case | None, event: Event) -> Case | None:
         return Case(event, event.body) if isinstance(event.body, CaseOpened) else None
     case.evolve(event)
     return case
-
-
-# -- decisions ------------------------------------------------------------------------------------
-
-
-def decide(case: Case | None, command: Command, at: int, *, now: int | None = None) -> Event:
-    """Return the event that a command leads to, recorded at a moment in microseconds.
-
-    now: what the clock says, where that is not `at`: embargoes go by it.
-
-    Raises a CaseflowError where the command is refused; nothing has changed then.
-    """
-    if isinstance(command, OpenCase):
-        return _decide_opening(case, command, at)
-    if case is None:
-        raise NotFoundError("there is no such case")
-    if isinstance(command, RecordClaim):
-        return _decide_claim(case, command, at, at if now is None else now)
-    return _decide_release(case, command, at, at if now is None else now)
-
-
-def _decide_opening(case: Case | None, command: OpenCase, at: int) -> Event:
-    if case is not None:
-        raise ConflictError("the case is open already")
-    names = [n.text for n in command.subject.names]
-    pseudonym = command.consent.pseudonym
-    if pseudonym and finds_name(names, pseudonym):
-        raise TextNamesPersonError(
-            "the pseudonym holds a name of the person",
-            [("/consent/pseudonym", "holds a name of the person")],
-        )
-    return Event(
-        originator_id=command.case_id,
-        originator_version=1,
-        id=command.event_id,
-        partner_id=command.partner_id,
-        recorded_at=at,
-        author=command.author,
-        body=CaseOpened(
-            code=command.code,
-            host_state=command.host_state,
-            origin_state=command.origin_state,
-            persons=command.persons,
-            subject=command.subject,
-            consent=command.consent,
-            external_id=command.external_id,
-        ),
-    )
-
-
-def _decide_claim(case: Case, command: RecordClaim, at: int, now: int) -> Event:
-    if command.expected_version not in (None, case.version):
-        raise VersionConflictError("the case has changed since", case.version)
-    _check_references(case, command)
-    _check_names(case, command.claim)
-    return Event(
-        originator_id=case.id,
-        originator_version=case.version + 1,
-        id=command.event_id,
-        partner_id=command.partner_id,
-        recorded_at=at,
-        author=command.author,
-        body=command.claim,  # type: ignore[arg-type]  # every claim that is decoded is of the union
-        hold=_hold(case, command),
-        embargoed=is_embargoed(command.claim, now),
-    )
-
-
-def _decide_release(case: Case, command: ReleasePublication, at: int, now: int) -> Event:
-    recorded = case.get_claim(command.claim_id)
-    if recorded.publication.state != "embargoed" or is_embargoed(recorded.claim, now):
-        raise ConflictError("the claim is not waiting for the end of an embargo")
-    return Event(
-        originator_id=case.id,
-        originator_version=case.version + 1,
-        id=command.event_id,
-        partner_id=command.partner_id,
-        recorded_at=at,
-        body=PublicationReleased(claim=str(command.claim_id)),
-    )
-
-
-def _hold(case: Case, command: RecordClaim) -> Hold | None:
-    """Return why a claim that could be public has to wait, or None."""
-    publication = publication_of(
-        command.claim,
-        case.consent,
-        about_asylum=case.is_about_asylum(command.claim),
-        hold=None,
-        embargoed=False,
-    )
-    if not publication.counted:
-        return None
-    if not command.may_publish:
-        return "review"
-    first = not any(c.publication.counted for c in case.claims.values())
-    return "two_person" if command.two_person and first else None
-
-
-def _check_references(case: Case, command: RecordClaim) -> None:
-    claim = command.claim
-    audience: Visibility = "restricted" if command.reads_restricted else "partners"
-    readable = {c.event_id for c in case.claims_for(audience, command.partner_id)}
-    errors = []
-    for field in ("against", "after"):
-        text = getattr(claim, field, None)
-        # What the partner may not read is as if it were not there.
-        if text is not None and _as_uuid(text) not in readable:
-            errors.append((f"/{field}", "names no event of this case"))
-    if not errors and claim.after is not None:
-        followed = case.claims[UUID(claim.after)].claim
-        if is_certainly_after(parse_when(followed.occurred), parse_when(claim.occurred)):
-            errors.append(("/after", "the dates say that it happened before that event"))
-    if errors:
-        raise InvalidInputError("the claim names events that it cannot name", errors)
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _check_names(case: Case, claim: Claim) -> None:
-    """Refuse a public text that names a person who did not agree to be named."""
-    if claim.visibility != "public" or case.consent.publish == "name":
-        return
-    names = [n.text for n in case.subject.names]
-    with_sources = shows_sources(case.consent)
-    errors = [
-        (pointer, "holds a name of the person, who did not agree to be named")
-        for pointer, text in public_texts(claim, with_sources=with_sources)
-        if finds_name(names, text)
-    ]
-    if errors:
-        raise TextNamesPersonError("a public text names the person", errors)
-
-
-TEXT_FIELDS = ("place", "authority", "accusation", "forum", "ground")
-
-
-def public_texts(claim: Claim, *, with_sources: bool) -> list[tuple[str, str]]:
-    """Return JSON pointer and text of everything in a claim that the public could read."""
-    found = [(f"/{f}", text) for f in TEXT_FIELDS if (text := getattr(claim, f, None))]
-    for language in ("ru", "kk", "en"):
-        text = getattr(claim.summary, language, None) if claim.summary else None
-        if text:
-            found.append((f"/summary/{language}", text))
-    for number, source in enumerate(claim.sources if with_sources else ()):
-        for field in ("title", "publisher", "url", "archived"):
-            if text := getattr(source, field):
-                found.append((f"/sources/{number}/{field}", text))
-    return found

@@ -4,6 +4,7 @@ The HTTP meaning of each is given in one place, `api/problems.py`; nothing here 
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class CaseflowError(Exception):
@@ -51,7 +52,14 @@ class NotFoundError(CaseflowError):
 
 
 class WithdrawnError(CaseflowError):
-    """The thing was there and the caller could read it; it was withdrawn or erased."""
+    """The thing was there and the caller could read it; it was withdrawn or erased.
+
+    id: of the case or event, all that is still told of it; None where the caller named none.
+    """
+
+    def __init__(self, detail: str, id: UUID | None = None) -> None:
+        super().__init__(detail)
+        self.id = id
 
 
 class ConflictError(CaseflowError):

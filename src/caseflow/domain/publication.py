@@ -5,11 +5,13 @@ Nothing here reads a clock: an embargo ends by an event.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
+from msgspec import Struct
 
-from .events import Consent, Hold, Name, Subject
+from .events import Consent, ConsentLevel, Hold, Name, Subject
+from .names import finds_name
 from .times import parse_time
 from .vocabulary import TYPES, VISIBILITY_RANK, Claim, Visibility, type_of
 
@@ -44,41 +46,116 @@ def ceiling_of(claim: Claim, consent: Consent, *, about_asylum: bool) -> tuple[V
     return "public", ""
 
 
-def visibility_of(claim: Claim, consent: Consent, *, about_asylum: bool) -> Visibility:
+class Standing(Struct, frozen=True, kw_only=True):
+    """How things stand with a claim, beside what it says.
+
+    visibility: the partner's choice as it is now. names_person: a text of it holds a name of the
+    person. hold, declined: it waits for a review, or was declined in one. embargoed: its embargo
+    has not been ended. replaced, retracted: it is no longer in force. about_asylum: it tells of an
+    asylum claim, itself or by what it appeals against.
+    """
+
+    visibility: Visibility
+    about_asylum: bool = False
+    names_person: bool = False
+    hold: Hold | None = None
+    declined: bool = False
+    embargoed: bool = False
+    replaced: bool = False
+    retracted: bool = False
+
+
+def visibility_of(claim: Claim, consent: Consent, standing: Standing) -> Visibility:
     """Return the audience of a claim: the partner's choice, cut at the ceiling."""
-    ceiling, _ = ceiling_of(claim, consent, about_asylum=about_asylum)
-    return min(claim.visibility, ceiling, key=VISIBILITY_RANK.__getitem__)
+    ceiling, _ = ceiling_of(claim, consent, about_asylum=standing.about_asylum)
+    return min(standing.visibility, ceiling, key=VISIBILITY_RANK.__getitem__)
 
 
-def publication_of(
-    claim: Claim,
-    consent: Consent,
-    *,
-    about_asylum: bool,
-    hold: Hold | None,
-    embargoed: bool,
-) -> Publication:
-    """Return what the public gets of a claim. embargoed: its embargo has not been ended."""
-    withheld = _why_withheld(claim, consent, about_asylum=about_asylum)
+def publication_of(claim: Claim, consent: Consent, standing: Standing) -> Publication:
+    """Return what the public gets of a claim."""
+    withheld = _why_withheld(claim, consent, standing)
     if withheld is not None:
         return Publication("withheld", withheld)
-    if hold is not None:
+    if standing.hold is not None:
         return Publication("awaiting_review", "review")
-    if embargoed:
-        return Publication("embargoed", "embargo")
+    if standing.embargoed:
+        # Publication was halted when it came, where it has no time of its own.
+        return Publication("embargoed", "embargo" if claim.publish_after else "frozen")
     if consent.publish == "count":
         return Publication("withheld", "consent_count", counted=True)
     return Publication("published", counted=True)
 
 
-def _why_withheld(claim: Claim, consent: Consent, *, about_asylum: bool) -> str | None:
+def _why_withheld(claim: Claim, consent: Consent, standing: Standing) -> str | None:
     """Return why a claim can never move a public number as things stand, or None."""
-    ceiling, reason = ceiling_of(claim, consent, about_asylum=about_asylum)
-    if consent.publish == "none":
-        return "consent_none"
-    if claim.visibility != "public":
-        return "visibility"
-    return reason if ceiling != "public" else None
+    ceiling, reason = ceiling_of(claim, consent, about_asylum=standing.about_asylum)
+    causes = (
+        ("retracted", standing.retracted),
+        ("corrected", standing.replaced),
+        ("consent_none", consent.publish == "none"),
+        ("visibility", standing.visibility != "public"),
+        (reason, ceiling != "public"),
+        ("declined", standing.declined),
+        ("names_person", standing.names_person and consent.publish != "name"),
+    )
+    return next((cause for cause, holds in causes if holds), None)
+
+
+# -- names in texts -------------------------------------------------------------------------------
+
+TEXT_FIELDS: Final = ("place", "authority", "accusation", "forum", "ground")
+
+
+def find_names(claim: Claim, subject: Subject, consent: Consent) -> list[str]:
+    """Return JSON pointers to the texts that would name a person who did not agree to be named."""
+    if consent.publish == "name" or not subject.names:
+        return []
+    names = [name.text for name in subject.names]
+    texts = public_texts(claim, with_sources=shows_sources(consent))
+    return [pointer for pointer, text in texts if finds_name(names, text)]
+
+
+def public_texts(claim: Claim, *, with_sources: bool) -> list[tuple[str, str]]:
+    """Return JSON pointer and text of everything in a claim that the public could read."""
+    found = [(f"/{f}", text) for f in TEXT_FIELDS if (text := getattr(claim, f, None))]
+    for language in ("ru", "kk", "en"):
+        text = getattr(claim.summary, language, None) if claim.summary else None
+        if text:
+            found.append((f"/summary/{language}", text))
+    for number, source in enumerate(claim.sources if with_sources else ()):
+        for field in ("title", "publisher", "url", "archived"):
+            if text := getattr(source, field):
+                found.append((f"/sources/{number}/{field}", text))
+    return found
+
+
+# -- how far consent goes -------------------------------------------------------------------------
+
+
+def is_wider(new: Consent, old: Consent) -> bool:
+    """Return whether the public could get more under one consent than under another."""
+    return (
+        _PUBLISH_RANK[new.publish] > _PUBLISH_RANK[old.publish]
+        or _BASIS_RANK[new.basis] > _BASIS_RANK[old.basis]
+        or (new.publish == "pseudonym" and new.pseudonym != old.pseudonym)
+    )
+
+
+def narrower_of(new: Consent, old: Consent) -> Consent:
+    """Return what both consents agree to."""
+    publish = min(new.publish, old.publish, key=_PUBLISH_RANK.__getitem__)
+    pseudonym = new.pseudonym if new.pseudonym == old.pseudonym else None
+    return Consent(
+        # Without its pseudonym a case has its code alone.
+        publish="anonymous" if publish == "pseudonym" and pseudonym is None else publish,
+        basis=min(new.basis, old.basis, key=_BASIS_RANK.__getitem__),
+        share=new.shares_subject and old.shares_subject,
+        pseudonym=pseudonym,
+    )
+
+
+_PUBLISH_RANK: Final = {level: n for n, level in enumerate(get_args(ConsentLevel))}
+_BASIS_RANK: Final = {"representative": 0, "own": 1, "already_public": 2}
 
 
 def is_embargoed(claim: Claim, at: int) -> bool:
