@@ -5,18 +5,30 @@ Every method returns a future of its answer, resolved after the commit; views ar
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Meta, Struct
 
-from caseflow.domain.case import Case
+from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.checks import check_claim, check_opening
-from caseflow.domain.commands import OpenCase, RecordClaim, ReleasePublication
+from caseflow.domain.commands import (
+    Act,
+    AmendSubject,
+    ChangeConsent,
+    Command,
+    CorrectClaim,
+    OpenCase,
+    RecordClaim,
+    ReleasePublication,
+    Review,
+)
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import (
     ConflictError,
     ExternalIdTakenError,
@@ -25,17 +37,31 @@ from caseflow.domain.errors import (
     NotFoundError,
     WithdrawnError,
 )
-from caseflow.domain.events import Consent, Subject
+from caseflow.domain.events import (
+    HOUSE_ID,
+    OPERATOR_ID,
+    Consent,
+    CorrectionReason,
+    Event,
+    PublicationFrozen,
+    PublicationResumed,
+    Subject,
+)
 from caseflow.domain.vocabulary import Claim, Country, ExternalId
 from caseflow.formats.record import canonical_json
 
 from .attempts import Attempt, Done
+from .name_index import digest_names, digest_wanted_names
 from .names import Named
-from .partners import Caller
+from .partners import NO_KEY, Caller
 from .wrapping import KeyedHash
 from .writer import Job, Session
 
 EXTERNAL: Final = "ext:"
+# Fields of a claim that name other events.
+REFERENCES: Final = ("against", "after")
+# After these a case may be found under other names, or by others.
+_OF_THE_PERSON: Final = frozenset({AmendSubject, ChangeConsent, Review})
 # Crockford's base 32: no letter that could be taken for a digit, or spell a word.
 _CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -63,21 +89,28 @@ class Answer(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """The case after a command, the event's id, its position (None if recorded before)."""
+    """What a command led to: the case after it, with all cases of its person, and the event.
 
+    position: of the event; None where it had been recorded before. find_event: reads the event.
+    """
+
+    dossier: Dossier
     case: Case
     event_id: UUID
     position: int | None
+    find_event: Callable[[], Event]
 
 
-Render = Callable[[Case, UUID, int | None], Any]
-"""Makes the answer: the case after it, the event's id, its position (None if recorded before)."""
+Render = Callable[[Recorded], Any]
+"""Makes the answer."""
 
 
 class Submits(Protocol):
     """What runs jobs: the writer, or a rehearsal."""
 
-    def submit(self, job: Job, *, opens: UUID | None = None) -> "Future[Any]":
+    def submit(
+        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
+    ) -> "Future[Any]":
         """Return the future of what a job returns."""
 
 
@@ -129,6 +162,7 @@ class Cases:
             event_id=self._new_id(),
             partner_id=caller.partner_id,
             author=caller.author,
+            key_id=key_of(caller),
             code="",
             **{field: getattr(opening, field) for field in Opening.__struct_fields__},
         )
@@ -137,17 +171,19 @@ class Cases:
 
         def job(session: Session) -> Recorded:
             digest = self.digest_external_id(caller, opening.external_id)
-            known = _find_named(session, digest, content)
+            known = find_named(session, digest, content)
             if known is not None:
-                return _recorded_before(session, known)
+                return _recorded_before(session, known.case_id, known.event_id)
             code = self._unused_code(session, command.host_state)
-            event, case, position = session.execute(msgspec.structs.replace(command, code=code))
-            session.name_case(code, case.id)
+            recorded = _execute(session, msgspec.structs.replace(command, code=code))
+            session.name_case(code, command.case_id)
+            session.index_names(command.case_id, digest_names(self._keyed_hash, recorded.case))
             if digest is not None:
-                session.name(digest, Named(case.id, event.id, content))
-            return Recorded(case, event.id, position)
+                session.name(digest, Named(command.case_id, recorded.event_id, content))
+            return recorded
 
-        return self._submit(job, render, attempt, opens=command.case_id)
+        names = self._digest_names(caller, opening.external_id)
+        return self._submit(job, render, attempt, opens=command.case_id, names=names)
 
     def record_claim(
         self,
@@ -166,33 +202,109 @@ class Cases:
         Raises InvalidInputError and ConflictError at once; the rest in the future.
         """
         check_claim(claim)
-        event_id = self._new_id()
 
         def job(session: Session) -> Recorded:
             case_id = self._resolve_case(session, caller, case_name)
             resolved = self._resolve_references(session, caller, claim)
             content = self._digest_content(resolved, str(case_id))
             digest = self.digest_external_id(caller, claim.external_id)
-            known = _find_named(session, digest, content)
-            if known is not None:
-                return _recorded_before(session, known)
-            command = RecordClaim(
-                case_id=case_id,
-                event_id=event_id,
-                partner_id=caller.partner_id,
-                author=caller.author,
-                claim=resolved,
-                may_publish="events:publish" in caller.scopes,
-                two_person=self._two_person,
-                reads_restricted=caller.reads_restricted,
-                expected_version=expected_version,
-            )
-            event, case, position = session.execute(command)
-            if digest is not None:
-                session.name(digest, Named(case.id, event.id, content))
-            return Recorded(case, event.id, position)
+            command = RecordClaim(**common, case_id=case_id, claim=resolved)
+            return _execute_once(session, command, digest, content)
 
+        common = self._common(caller, expected_version)
+        references = (case_name, *(getattr(claim, field, None) for field in REFERENCES))
+        own = (_own_name(reference) for reference in references)
+        names = self._digest_names(caller, claim.external_id, *own)
+        return self._submit(job, render, attempt, names=names)
+
+    def correct_claim(
+        self,
+        caller: Caller,
+        case_id: UUID,
+        claim_id: UUID,
+        replacement: Claim,
+        reason: CorrectionReason,
+        render: Render,
+        *,
+        expected_version: int | None = None,
+        attempt: Attempt | None = None,
+    ) -> "Future[Answer]":
+        """Put a claim in the place of one that was wrong.
+
+        An `external_id` that the claim has already stays its name; another names the correction.
+        The same again under an own name answers with the correction that was recorded.
+        Raises InvalidInputError and ConflictError at once; the rest in the future.
+        """
+        check_claim(replacement)
+
+        def job(session: Session) -> Recorded:
+            resolved = self._resolve_references(session, caller, replacement)
+            own = _list_own_versions(session, caller, case_id, claim_id)
+            known = _find_correction(own, resolved, reason)
+            if known is not None:
+                return _recorded_before(session, case_id, known.event_id)
+            has_name = replacement.external_id in {c.claim.external_id for c in own}
+            name = None if has_name else replacement.external_id
+            command = CorrectClaim(
+                **common,
+                case_id=case_id,
+                claim_id=claim_id,
+                reason=reason,
+                replacement=resolved,
+                external_id=name,
+            )
+            content = self._digest_content(resolved, str(case_id), str(claim_id), reason)
+            return _execute_once(session, command, self.digest_external_id(caller, name), content)
+
+        common = self._common(caller, expected_version)
         return self._submit(job, render, attempt)
+
+    def act(
+        self,
+        caller: Caller,
+        command: type[Act],
+        case_id: UUID,
+        asked: Mapping[str, Any],
+        render: Render,
+        *,
+        expected_version: int | None = None,
+        attempt: Attempt | None = None,
+    ) -> "Future[Answer]":
+        """Carry out any other command to a case; asked: the fields that are its own.
+
+        Under the same `external_id` it is carried out once. Raises ConflictError at once; the rest
+        in the future.
+        """
+        name = asked.get("external_id")
+        digest = self.digest_external_id(caller, name)
+        told = msgspec.to_builtins(dict(asked))
+        content = self._keyed_hash.digest(
+            "content", canonical_json(told).decode(), command.__name__, str(case_id)
+        )
+
+        def job(session: Session) -> Recorded:
+            made = command(**common, case_id=case_id, **asked)
+            recorded = _execute_once(session, made, digest, content)
+            if command in _OF_THE_PERSON and recorded.position is not None:
+                session.index_names(case_id, digest_names(self._keyed_hash, recorded.case))
+            return recorded
+
+        common = self._common(caller, expected_version)
+        return self._submit(job, render, attempt)
+
+    def _common(self, caller: Caller, expected_version: int | None) -> dict[str, Any]:
+        """Return what every command says of who asks."""
+        return {
+            "event_id": self._new_id(),
+            "partner_id": caller.partner_id,
+            "author": caller.author,
+            "key_id": key_of(caller),
+            "may_publish": "events:publish" in caller.scopes,
+            "may_review": "review" in caller.scopes,
+            "reads_restricted": caller.reads_restricted,
+            "two_person": self._two_person,
+            "expected_version": expected_version,
+        }
 
     def release_publication(self, case_id: UUID, claim_id: UUID) -> "Future[int]":
         """End the embargo of a claim; the future gives the position of the event.
@@ -211,10 +323,33 @@ class Cases:
                 partner_id=case.get_claim(claim_id).partner_id,
                 claim_id=claim_id,
             )
-            _, _, position = session.execute(command)
-            return position
+            return session.execute(command)[2]
 
         return self._writer.submit(job)
+
+    def freeze(self, frozen: bool) -> "Future[int | None]":
+        """Halt all publication, or let it go on; the future gives the event's position.
+
+        None where it was so already. What is to become public meanwhile waits for the end of it;
+        what hides has its effect at once.
+        """
+        event_id = self._new_id()
+
+        def job(session: Session) -> int | None:
+            if session.frozen == frozen:
+                return None
+            session.freeze(frozen)
+            event = Event(
+                originator_id=HOUSE_ID,
+                originator_version=session.next_version(HOUSE_ID),
+                id=event_id,
+                partner_id=OPERATOR_ID,
+                recorded_at=session.at,
+                body=PublicationFrozen() if frozen else PublicationResumed(),
+            )
+            return session.take_in(event, None, ())
+
+        return self._writer.submit(job, opens=HOUSE_ID)
 
     # -- requests that may come again -------------------------------------------------------------
 
@@ -233,6 +368,7 @@ class Cases:
         attempt: Attempt | None,
         *,
         opens: UUID | None = None,
+        names: Sequence[bytes] = (),
     ) -> "Future[Answer]":
         """Submit what records an event; with an attempt, only the first time that it comes."""
 
@@ -240,16 +376,28 @@ class Cases:
             done = session.find_attempt(attempt.digest) if attempt else None
             if attempt is not None and done is not None:
                 return _replay(session, attempt, done, render)
-            case, event_id, position = act(session)
+            found = act(session)
             if attempt is not None:
-                found = Done(attempt.request, case.id, event_id, case.version, position)
-                session.note_attempt(attempt.digest, found)
-            return Answer(render(case, event_id, position), created=position is not None)
+                case, position = found.case, found.position
+                led_to = Done(attempt.request, case.id, found.event_id, case.version, position)
+                session.note_attempt(attempt.digest, led_to)
+            return Answer(render(found), created=found.position is not None)
 
+        return self.submit(job, attempt, opens=opens, names=names)
+
+    def submit(
+        self,
+        job: Callable[[Session], Answer],
+        attempt: Attempt | None,
+        *,
+        opens: UUID | None = None,
+        names: Sequence[bytes] = (),
+    ) -> "Future[Answer]":
+        """Submit a job. Raises ConflictError while another with the same attempt is under way."""
         if attempt is None:
-            return self._writer.submit(job, opens=opens)
+            return self._writer.submit(job, opens=opens, names=names)
         with self._running(attempt):
-            future = self._writer.submit(job, opens=opens)
+            future = self._writer.submit(job, opens=opens, names=names)
         future.add_done_callback(lambda _: self._under_way.discard(attempt.digest))
         return future
 
@@ -279,6 +427,15 @@ class Cases:
             return None
         return self._keyed_hash.digest("external-id", str(caller.partner_id), external_id)
 
+    def digest_wanted_names(self, caller: Caller, names: Iterable[str]) -> frozenset[bytes]:
+        """Return the keyed hashes under which cases with near names are found, for a caller."""
+        return digest_wanted_names(self._keyed_hash, caller, names)
+
+    def _digest_names(self, caller: Caller, *external_ids: str | None) -> list[bytes]:
+        """Return the keyed hashes of those own ids that are there."""
+        digests = (self.digest_external_id(caller, name) for name in external_ids)
+        return [digest for digest in digests if digest is not None]
+
     def _digest_content(self, content: Struct, *more: str) -> bytes:
         # Defaults are left out already; an empty object says no more than one that is not there.
         told = {name: value for name, value in msgspec.to_builtins(content).items() if value != {}}
@@ -296,7 +453,7 @@ class Cases:
     def _resolve_references(self, session: Session, caller: Caller, claim: Claim) -> Claim:
         resolved: dict[str, str] = {}
         errors = []
-        for field in ("against", "after"):
+        for field in REFERENCES:
             text = getattr(claim, field, None)
             if text is None:
                 continue
@@ -332,6 +489,13 @@ def make_code(host_state: str) -> str:
     return f"{host_state}-{''.join(letters[:4])}-{''.join(letters[4:])}"
 
 
+def _own_name(name: str | None) -> str | None:
+    """Return the partner's own id in a name; None where it is an id of ours."""
+    if name is None or not name.startswith(EXTERNAL):
+        return None
+    return name.removeprefix(EXTERNAL)
+
+
 def _uuid(name: str) -> UUID:
     try:
         return UUID(name)
@@ -339,30 +503,87 @@ def _uuid(name: str) -> UUID:
         raise NotFoundError("there is no such case") from None
 
 
-def _find_named(session: Session, digest: bytes | None, content: bytes) -> Named | None:
+def find_named(session: Session, digest: bytes | None, content: bytes) -> Named | None:
+    """Return what an own name stands for. Raises ExternalIdTakenError for other content."""
     named = session.find_external_id(digest) if digest else None
     if named is not None and named.content != content:
         raise ExternalIdTakenError("this external_id names something else already")
     return named
 
 
-def _recorded_before(session: Session, named: Named) -> Recorded:
+def _recorded_before(session: Session, case_id: UUID, event_id: UUID) -> Recorded:
     """Return what is stored, as it is now. Raises WithdrawnError where it was erased."""
-    case = session.find_case(named.case_id)
+    case = session.find_case(case_id)
     if case is None:
         raise WithdrawnError("this was erased")
-    return Recorded(case, named.event_id, None)
+    return _found(session, case, event_id, None)
 
 
-def _replay(session: Session, attempt: Attempt, done: Done, render: Render) -> Answer:
-    """Answer as the first time. Raises WithdrawnError where what it was about was erased."""
+def _found(session: Session, case: Case, event_id: UUID, position: int | None) -> Recorded:
+    dossier = session.find_dossier_of(case)
+    find_event = partial(session.get_event, case.id, event_id)
+    return Recorded(dossier, case, event_id, position, find_event)
+
+
+def _execute(session: Session, command: Command) -> Recorded:
+    event, case, position = session.execute(command)
+    return Recorded(session.find_dossier_of(case), case, event.id, position, lambda: event)
+
+
+def _execute_once(session: Session, command: Act, digest: bytes | None, content: bytes) -> Recorded:
+    """Carry out a command, or return what it led to before, under the same own name."""
+    known = find_named(session, digest, content)
+    if known is not None:
+        return _recorded_before(session, known.case_id, known.event_id)
+    recorded = _execute(session, command)  # type: ignore[arg-type]  # every act is a command
+    if digest is not None:
+        session.name(digest, Named(command.case_id, recorded.event_id, content))
+    return recorded
+
+
+def _list_own_versions(
+    session: Session, caller: Caller, case_id: UUID, claim_id: UUID
+) -> list[RecordedClaim]:
+    """Return what a partner itself has told of a claim, corrections and all."""
+    case = session.find_case(case_id)
+    told = case.claims.get(claim_id) if case else None
+    if case is None or told is None:
+        return []
+    versions = (c for c in case.claims.values() if c.root == told.root)
+    return [c for c in versions if c.posted_by == caller.partner_id]
+
+
+def _find_correction(
+    own: Iterable[RecordedClaim], replacement: Claim, reason: CorrectionReason
+) -> RecordedClaim | None:
+    """Return the correction that this one repeats under the same own name, or None."""
+    if replacement.external_id is None:
+        return None
+    same = (c for c in own if c.corrects and c.reason == reason and c.claim == replacement)
+    return next(same, None)
+
+
+def key_of(caller: Caller) -> UUID | None:
+    """Return the id of the key that somebody showed; None where there was none."""
+    return None if caller.key_id == NO_KEY else caller.key_id
+
+
+def check_repeated(attempt: Attempt, done: Done) -> None:
+    """Raise IdempotencyKeyReusedError where the key was used for another request."""
     if done.request != attempt.request:
         raise IdempotencyKeyReusedError(
             "this idempotency key was used for another request",
             [("/headers/Idempotency-Key", "was used for another request")],
         )
-    case = session.find_case_at(done.case_id, done.version)
-    if case is None:
+
+
+def _replay(session: Session, attempt: Attempt, done: Done, render: Render) -> Answer:
+    """Answer as the first time. Raises WithdrawnError where what it was about was erased."""
+    check_repeated(attempt, done)
+    dossier = session.find_dossier_at(done.case_id, done.version)
+    if dossier is None:
         raise WithdrawnError("this was erased")
-    rendered = render(case, done.event_id, done.position)
-    return Answer(rendered, created=done.position is not None, replayed=True)
+    case = next(case for case in dossier.cases if case.id == done.case_id)
+    find_event = partial(session.get_event, case.id, done.event_id)
+    found = Recorded(dossier, case, done.event_id, done.position, find_event)
+    return Answer(render(found), created=done.position is not None, replayed=True)

@@ -10,12 +10,11 @@ from concurrent.futures import Future
 from typing import IO, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
-from caseflow.domain.case import Case
 from caseflow.domain.errors import CaseflowError, InvalidInputError, UnreadableError
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.formats.json_input import REFUSED, convert_json, parse_json
 
-from .application import Answer, Cases, Opening
+from .application import Answer, Cases, Opening, Recorded
 from .partners import Caller
 
 MAX_LINE_BYTES: Final = 1_000_000
@@ -118,12 +117,12 @@ def _require_external_id(external_id: str | None) -> None:
         raise InvalidInputError(REFUSED, [("/external_id", reason)])
 
 
-def _case_id(case: Case, _event_id: UUID, _position: int | None) -> UUID:
-    return case.id
+def _case_id(found: Recorded) -> UUID:
+    return found.case.id
 
 
-def _event_id(_case: Case, event_id: UUID, _position: int | None) -> UUID:
-    return event_id
+def _event_id(found: Recorded) -> UUID:
+    return found.event_id
 
 
 def _is_done(pending: _Pending) -> bool:

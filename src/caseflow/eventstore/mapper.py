@@ -15,7 +15,7 @@ import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from caseflow.domain.errors import CaseflowError
-from caseflow.domain.events import Body, Erased, Event
+from caseflow.domain.events import RECORD_TYPES, Body, Erased, Event
 from caseflow.domain.vocabulary import TYPES
 from caseflow.formats.record import SEED_BYTES, Record, commit_fields, pack_body
 from caseflow.formats.seal import NONCE_BYTES, pack_state, seal, unpack_state, unseal
@@ -30,9 +30,7 @@ Upcaster = Callable[[Fields], Fields]
 
 # The stored names: type code -> current version. Codes are never reused; a version goes up only
 # where a stored form can no longer be read as it is, and then an upcaster goes beside it.
-VERSIONS: Final[Mapping[str, int]] = dict.fromkeys(
-    (*TYPES, "case.opened", "publication.released"), 1
-)
+VERSIONS: Final[Mapping[str, int]] = dict.fromkeys((*TYPES, *RECORD_TYPES), 1)
 # (type code, version) -> what turns the fields of that version into those of the next.
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
 
@@ -104,6 +102,8 @@ class SealedMapper(Mapper[UUID]):
             fields["author"] = event.author
         if event.embargoed:
             fields["embargoed"] = True
+        if event.key_id is not None:
+            fields["key"] = str(event.key_id)
         return fields
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
@@ -137,14 +137,15 @@ class SealedMapper(Mapper[UUID]):
     def _read(self, record: Record, fields: Fields) -> Event:
         name, _, version = str(fields.pop("type")).rpartition("/")
         hold, author = fields.pop("hold", None), fields.pop("author", None)
-        embargoed = fields.pop("embargoed", False)
+        embargoed, key = fields.pop("embargoed", False), fields.pop("key", None)
+        key_id = UUID(key) if key is not None else None
         fields = self._upcast(name, int(version), fields)
         try:
             body = msgspec.convert({"type": name, **fields}, Body)
         except msgspec.ValidationError:
             # Without its cause, which quotes what was sealed.
             raise UnknownEventError(f"an event named {name}/{version} has other fields") from None
-        return _event(record, body, hold=hold, author=author, embargoed=embargoed)
+        return _event(record, body, hold=hold, author=author, embargoed=embargoed, key_id=key_id)
 
     def _upcast(self, name: str, version: int, fields: Fields) -> Fields:
         current = self._versions.get(name)

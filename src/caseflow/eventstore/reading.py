@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Engine
 
 from caseflow.database import begin_read, wrapped_errors
 from caseflow.domain.case import Case
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
 
 from .mapper import SealedMapper
-from .recorder import Head, list_events, list_notifications, read_head
+from .merges import find_root, list_merged
+from .recorder import Head, find_last_version, list_events, list_notifications, read_head
 
 CACHED_CASES: Final = 20_000
 
@@ -64,6 +66,30 @@ class LogReader:
                 if len(self._cases) > self._size:
                     self._cases.popitem(last=False)
         return case
+
+    def find_dossier(
+        self, snapshot: Snapshot, case_id: UUID, known_at: int | None = None
+    ) -> Dossier | None:
+        """Return all cases of the person whom a case is about, or None where it is not there.
+
+        known_at: microseconds; as all was known then.
+        """
+        connection = snapshot.connection
+        root = find_root(connection, case_id, known_at)
+        main = self._find(snapshot, root, known_at)
+        if main is None:
+            return None
+        merged = (
+            self._find(snapshot, other, known_at)
+            for other in list_merged(connection, root, known_at)
+        )
+        return Dossier(main, tuple(case for case in merged if case is not None))
+
+    def _find(self, snapshot: Snapshot, case_id: UUID, known_at: int | None) -> Case | None:
+        if known_at is not None:
+            return Case.from_events(self.list_events(snapshot, case_id, known_at=known_at))
+        version = find_last_version(snapshot.connection, case_id)
+        return self.find_case(snapshot, case_id, version) if version else None
 
     def forget(self, case_id: UUID) -> None:
         """Drop a case from memory."""

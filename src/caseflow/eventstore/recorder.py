@@ -59,6 +59,7 @@ class Head(NamedTuple):
     position: int
     recorded_at: int
     view_set: str
+    frozen: bool
 
 
 def now_microseconds() -> int:
@@ -82,6 +83,12 @@ class Append:
         """When the events of this append are recorded, in microseconds since the Unix epoch."""
         self.view_set = head.view_set
         """The set of view tables that is live during this append."""
+        self.frozen = head.frozen
+        """Whether publication is halted."""
+
+    def freeze(self, frozen: bool) -> None:
+        """Note with this append that publication is halted, or goes on."""
+        self.connection.execute(update(log_head).values(frozen=frozen))
 
     def insert(self, stored_events: Sequence[StoredEvent]) -> list[int]:
         """Insert the events, in order, and return their positions; more may follow.
@@ -156,6 +163,13 @@ def list_events(
     return [StoredEvent(*row) for row in connection.execute(query)]
 
 
+def find_last_version(connection: Connection, originator_id: UUID) -> int:
+    """Return the version of an aggregate's last event, 0 where it has none."""
+    version = events.c.originator_version
+    query = select(func.max(version)).where(events.c.originator_id == originator_id)
+    return connection.scalar(query) or 0
+
+
 def list_notifications(
     connection: Connection,
     first: int,
@@ -217,7 +231,7 @@ def record_tracking(connection: Connection, position: Tracking) -> None:
         connection.execute(insert(tracking).values(vars(position)))
 
 
-_HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.view_set)
+_HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.view_set, log_head.c.frozen)
 # In the order of the fields of StoredEvent and, with the position, of Notification.
 _EVENTS = select(
     events.c.originator_id, events.c.originator_version, events.c.topic, events.c.state

@@ -4,15 +4,17 @@ What a rehearsal opens and records it sees itself, so that an import whose event
 rehearses as it would run. Nothing is told of cases of other partners.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from caseflow.domain.case import Case, decide, evolve
+from caseflow.domain.case import Case, evolve
 from caseflow.domain.commands import Command
+from caseflow.domain.decisions import Scene, decide
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import Event
 
@@ -35,7 +37,9 @@ class Rehearsal(Session):
         self._rehearsed: dict[UUID, Case] = {}
         self._names: dict[bytes, Named] = {}
 
-    def submit(self, job: Job, *, opens: UUID | None = None) -> "Future[Any]":
+    def submit(
+        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
+    ) -> "Future[Any]":
         """Return the future of what a job would return, settled already. No key is made."""
         future: Future[Any] = Future()
         with self._reader.snapshot() as snapshot:
@@ -75,11 +79,16 @@ class Rehearsal(Session):
 
     def execute(self, command: Command) -> tuple[Event, Case, int]:
         """Decide a command and apply it to the rehearsed case. The position means nothing."""
-        event = decide(self.find_case(command.case_id), command, self.at, now=self.now)
+        scene = Scene(now=self.now)
+        event = decide(self.find_case(command.case_id), command, self.at, scene=scene)
         case = evolve(self._rehearsed.get(command.case_id), event)
         assert case is not None, "an event that was decided makes or changes a case"
         self._rehearsed[case.id] = case
         return event, case, 0
+
+    def find_dossier_of(self, case: Case) -> Dossier:
+        """Return the case alone: what is rehearsed tells nothing of other cases."""
+        return Dossier(case)
 
     def name(self, digest: bytes, named: Named) -> None:
         """Remember what would have been named."""
@@ -87,3 +96,6 @@ class Rehearsal(Session):
 
     def name_case(self, code: str, case_id: UUID) -> None:
         """Forget the code."""
+
+    def index_names(self, case_id: UUID, digests: Collection[bytes]) -> None:
+        """Forget the names."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from caseflow.database import Uuid16
@@ -54,7 +56,10 @@ log_head = Table(
     Column("position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     # Which set of view tables is live: a rebuild fills the other one and then switches here.
+    # Another word: the live set is of an older shape and has to be made anew.
     Column("view_set", String(8), nullable=False, server_default="a"),
+    # Whether publication is halted; set with the event that says so.
+    Column("frozen", Boolean, nullable=False, server_default=false()),
     CheckConstraint("id = 1", name="log_head_one_row"),
 )
 

@@ -14,7 +14,7 @@ Promises:
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -23,14 +23,19 @@ from uuid import UUID
 from eventsourcing.persistence import InterfaceError, OperationalError, Tracking
 from sqlalchemy import Connection, select
 
-from caseflow.domain.case import Case, decide, evolve
-from caseflow.domain.commands import Command
+from caseflow.domain.case import Case, evolve
+from caseflow.domain.commands import Command, MergeCase, Review, UnmergeCase
+from caseflow.domain.decisions import Scene, decide
+from caseflow.domain.dossier import Dossier, Identities
 from caseflow.domain.errors import CaseflowError, UnavailableError
-from caseflow.domain.events import Event
+from caseflow.domain.events import CaseMerged, Event
+from caseflow.domain.figures import Figure
 
 from .attempts import Done, find_attempt, record_attempts
 from .keys import KeyStore
 from .mapper import SealedMapper
+from .merges import end_merge, find_root, list_merged, load_merges, record_merge
+from .name_index import record_names
 from .names import (
     Named,
     find_case_by_code,
@@ -43,7 +48,8 @@ from .tables import events as events_table
 
 LOG_NAME: Final = "caseflow"
 MAX_BATCH: Final = 500
-CACHED_CASES: Final = 20_000
+# Some 60 MB of cases, whatever their number.
+CACHED_EVENTS: Final = 40_000
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +57,19 @@ logger = logging.getLogger(__name__)
 class Projector(Protocol):
     """What follows the log in the same transaction, one per batch."""
 
-    def process_event(self, event: Event, case: Case, tracking: Tracking) -> None:
-        """Take in one event and the case as it is after it, in log order; writes nothing yet."""
+    def process_event(
+        self,
+        event: Event,
+        case: Case | None,
+        dossiers: Sequence[Dossier],
+        tracking: Tracking,
+        figure: Figure | None = None,
+    ) -> None:
+        """Take in one event, in log order; may leave the writing to `flush`.
+
+        case: as it is after the event; None where that is of no case. dossiers: those that the
+        event changed, as they are after it. figure: as it is after an event of one.
+        """
 
     def flush(self) -> None:
         """Write everything that was taken in."""
@@ -71,14 +88,17 @@ class Session:
         self.connection = append.connection
         self.at = append.recorded_at
         self.now = append.now
+        self.frozen = append.frozen
         self._append = append
         self._mapper = mapper
         self._cases = cases
         self._projector = projector
         self._events: list[Event] = []
         self._named: dict[bytes, Named] = {}
+        self._looked_up: dict[bytes, Named | None] = {}
         self._codes: dict[str, UUID] = {}
         self._attempts: dict[bytes, Done] = {}
+        self._indexed: dict[UUID, Collection[bytes]] = {}
 
     def find_case(self, case_id: UUID) -> Case | None:
         """Return the case as it is now, what this batch did to it included."""
@@ -93,21 +113,57 @@ class Session:
     def find_external_id(self, digest: bytes) -> Named | None:
         """Return what a partner's own id names."""
         named = self._named.get(digest)
-        return named or find_external_ids(self.connection, [digest]).get(digest)
+        if named is None and digest not in self._looked_up:
+            self.look_up([digest])
+        return named or self._looked_up[digest]
+
+    def look_up(self, digests: Iterable[bytes]) -> None:
+        """Find in one query what own ids name, so that no job has to ask for each alone.
+
+        It stays true: what comes to be named before the commit is named in this batch.
+        """
+        wanted = set(digests)
+        found = find_external_ids(self.connection, wanted)
+        self._looked_up |= {digest: found.get(digest) for digest in wanted}
 
     def find_attempt(self, digest: bytes) -> Done | None:
         """Return what the request with an idempotency key led to."""
         return self._attempts.get(digest) or find_attempt(self.connection, digest)
 
-    def find_case_at(self, case_id: UUID, version: int) -> Case | None:
-        """Return a case as it was at a version; None where it can no longer be read."""
+    def find_dossier_of(self, case: Case) -> Dossier:
+        """Return all cases of the person whom a case is about."""
+        return self.find_dossier(self._cases.identities.find_root(case.id))
+
+    def find_dossier_at(self, case_id: UUID, version: int) -> Dossier | None:
+        """Return a case as it was at a version, with those that were about the same person then.
+
+        None where it can no longer be read.
+        """
         case = self.find_case(case_id)
-        if case is None or case.version == version:
-            return case
-        stored = list_events(self.connection, case_id, lte=version)
-        earlier = [e for e in self._events if e.originator_id == case_id]
-        events = [*self._mapper.to_domain_events(stored), *earlier]
-        return Case.from_events(e for e in events if e.originator_version <= version)
+        if case is None:
+            return None
+        if case.version == version and not self._cases.identities.find_related(case_id):
+            return Dossier(case)
+        events = [e for e in self.list_events(case_id) if e.originator_version <= version]
+        at = events[-1].recorded_at
+        root = find_root(self.connection, case_id, at)
+        related = [root, *list_merged(self.connection, root, at)]
+        if related == [case_id]:
+            return Dossier(_fold(events))
+        cases = [
+            _fold(events if c == case_id else self.list_events(c, known_at=at)) for c in related
+        ]
+        return Dossier(cases[0], tuple(cases[1:]))
+
+    def list_events(self, case_id: UUID, known_at: int | None = None) -> list[Event]:
+        """Return the events of a case or of a figure, those of this batch too."""
+        stored = self._mapper.to_domain_events(list_events(self.connection, case_id))
+        found = [*stored, *(e for e in self._events if e.originator_id == case_id)]
+        return [e for e in found if known_at is None or e.recorded_at <= known_at]
+
+    def get_event(self, case_id: UUID, event_id: UUID) -> Event:
+        """Return an event of a case, which must be there."""
+        return next(e for e in self.list_events(case_id) if e.id == event_id)
 
     def has_code(self, code: str) -> bool:
         """Return whether a case has this code already."""
@@ -119,14 +175,74 @@ class Session:
         Raises a CaseflowError where the command is refused; nothing has happened then.
         """
         case = self.find_case(command.case_id)
-        event = decide(case, command, self.at, now=self.now)
-        self._events.append(event)
+        event = decide(case, command, self.at, scene=self._scene(command, case))
+        before = case.merged_into if case else None
         case = evolve(case, event)
         assert case is not None, "an event that was decided makes or changes a case"
         self._cases.put(case)
+        stood = self._cases.identities.find_root(case.id)
+        if case.merged_into != before:
+            self._note_merge(case)
+        # After a merge there is one dossier, after its undoing there are two.
+        roots = {self._cases.identities.find_root(c) for c in (stood, case.id)}
+        return event, case, self.take_in(event, case, [self.find_dossier(r) for r in sorted(roots)])
+
+    def take_in(
+        self,
+        event: Event,
+        case: Case | None,
+        dossiers: Sequence[Dossier],
+        figure: Figure | None = None,
+    ) -> int:
+        """Add an event that was decided to this batch; return its position."""
+        self._events.append(event)
         position = self._append.head + len(self._events)
-        self._projector.process_event(event, case, Tracking(LOG_NAME, position))
-        return event, case, position
+        tracking = Tracking(LOG_NAME, position)
+        self._projector.process_event(event, case, dossiers, tracking, figure)
+        return position
+
+    def _scene(self, command: Command, case: Case | None) -> Scene:
+        other: UUID | None = None
+        if isinstance(command, MergeCase):
+            other = self._cases.identities.find_root(command.into)
+        elif isinstance(command, UnmergeCase):
+            other = command.apart_from or (case.merged_into if case else None)
+        elif isinstance(command, Review) and case and command.target in case.pending:
+            body = case.pending[command.target].body
+            if isinstance(body, CaseMerged):
+                other = self._cases.identities.find_root(UUID(body.into))
+        into = self.find_case(other) if other is not None else None
+        return Scene(now=self.now, frozen=self.frozen, into=into)
+
+    def _note_merge(self, case: Case) -> None:
+        """Keep the table of merges in step with what a case's events say."""
+        self._cases.identities.note(case.id, case.merged_into)
+        end_merge(self.connection, case.id, self.at)
+        if case.merged_into is not None:
+            position = self._append.head + len(self._events) + 1
+            record_merge(self.connection, case.id, case.merged_into, position=position, at=self.at)
+
+    def find_dossier(self, case_id: UUID) -> Dossier:
+        """Return a case that stays, with all that were merged into it."""
+        main = self._get_case(case_id)
+        merged = self._cases.identities.list_merged(case_id)
+        return Dossier(main, tuple(self._get_case(other) for other in merged))
+
+    def _get_case(self, case_id: UUID) -> Case:
+        case = self.find_case(case_id)
+        assert case is not None, "what was merged was opened"
+        return case
+
+    def next_version(self, originator_id: UUID) -> int:
+        """Return the version of the next event of an aggregate that is no case."""
+        own = sum(1 for e in self._events if e.originator_id == originator_id)
+        last = list_events(self.connection, originator_id, desc=True, limit=1)
+        return own + (last[0].originator_version if last else 0) + 1
+
+    def freeze(self, frozen: bool) -> None:
+        """Halt publication, or let it go on, from the next event on."""
+        self.frozen = frozen
+        self._append.freeze(frozen)
 
     def name(self, digest: bytes, named: Named) -> None:
         """Give what was recorded in this batch a partner's own id."""
@@ -139,6 +255,10 @@ class Session:
     def name_case(self, code: str, case_id: UUID) -> None:
         """Give a new case its code."""
         self._codes[code] = case_id
+
+    def index_names(self, case_id: UUID, digests: Collection[bytes]) -> None:
+        """Have a case found under these digests of its names, and no others."""
+        self._indexed[case_id] = digests
 
     @property
     def count(self) -> int:
@@ -156,16 +276,24 @@ class Session:
         record_external_ids(self.connection, self._named)
         record_case_codes(self.connection, self._codes)
         record_attempts(self.connection, self._attempts)
+        record_names(self.connection, self._indexed)
         self._projector.flush()
+
+
+def _fold(events: Iterable[Event]) -> Case:
+    case = Case.from_events(events)
+    assert case is not None, "a case that was found has an opening"
+    return case
 
 
 Job = Callable[[Session], Any]
 
 
 class _Request:
-    def __init__(self, job: Job, opens: UUID | None) -> None:
+    def __init__(self, job: Job, opens: UUID | None, names: Sequence[bytes]) -> None:
         self.job = job
         self.opens = opens
+        self.names = names
         self.future: Future[Any] = Future()
         self.outcome: Any = None
         self.refusal: CaseflowError | None = None
@@ -179,31 +307,43 @@ class _Request:
 
 
 class CaseCache:
-    """Cases by id, the most recently used; valid up to the position that it was `caught_up` to."""
+    """Cases by id, the most recently used; valid up to the position that it was `caught_up` to.
 
-    def __init__(self, size: int = CACHED_CASES) -> None:
+    size: the events of all cases together, between two batches. Within a batch nothing is pushed
+    out: what it did to a case is in no table yet.
+    """
+
+    def __init__(self, size: int = CACHED_EVENTS) -> None:
         self._size = size
-        self._cases: OrderedDict[UUID, Case] = OrderedDict()
+        # Cases change in place: each with the events that are counted for it.
+        self._cases: OrderedDict[UUID, tuple[Case, int]] = OrderedDict()
+        self._events = 0
         self._position = 0
+        self.identities = Identities()
 
     def get(self, case_id: UUID) -> Case | None:
         """Return a case, or None where it has to be read."""
-        case = self._cases.get(case_id)
-        if case is not None:
-            self._cases.move_to_end(case_id)
-        return case
+        if case_id not in self._cases:
+            return None
+        self._cases.move_to_end(case_id)
+        return self._cases[case_id][0]
 
     def put(self, case: Case) -> None:
         """Keep a case."""
-        self._cases[case.id] = case
-        self._cases.move_to_end(case.id)
-        if len(self._cases) > self._size:
-            self._cases.popitem(last=False)
+        self.drop([case.id])
+        self._cases[case.id] = case, case.version
+        self._events += case.version
 
     def drop(self, case_ids: Iterable[UUID]) -> None:
         """Forget cases that may not be what the log says."""
         for case_id in case_ids:
-            self._cases.pop(case_id, None)
+            _, events = self._cases.pop(case_id, (None, 0))
+            self._events -= events
+
+    def forget(self, case_ids: Iterable[UUID]) -> None:
+        """Forget what a batch that failed made of cases; all else is read again."""
+        self.drop(case_ids)
+        self._position = -1
 
     def catch_up(self, connection: Connection, head: int) -> None:
         """Forget the cases that others have changed since; head: the end of the log."""
@@ -213,11 +353,14 @@ class CaseCache:
             )
             if self._cases:
                 self.drop(connection.scalars(changed))
+            self.identities = Identities(load_merges(connection))
             self._position = head
 
     def advance(self, head: int) -> None:
         """Note that this process wrote up to `head`, and nobody else in between."""
         self._position = head
+        while self._events > self._size and len(self._cases) > 1:
+            self.drop([next(iter(self._cases))])
 
 
 class Writer:
@@ -258,12 +401,15 @@ class Writer:
         """Return whether requests are being written."""
         return self._thread.is_alive() and not self._stopped.is_set()
 
-    def submit(self, job: Job, *, opens: UUID | None = None) -> "Future[Any]":
+    def submit(
+        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
+    ) -> "Future[Any]":
         """Return the future of what a job returns, resolved after its commit.
 
         opens: the case that the job is going to open, whose key is made before the log is locked.
+        names: digests of the own ids that it is going to ask for, looked up for a batch together.
         """
-        request = _Request(job, opens)
+        request = _Request(job, opens, names)
         with self._door:
             if self._stopped.is_set():
                 raise UnavailableError("the service is stopping")
@@ -317,13 +463,14 @@ class Writer:
                 self._cases.catch_up(append.connection, append.head)
                 projector = self._make_projector(append.connection, append.view_set)
                 session = Session(append, self._mapper, self._cases, projector)
+                session.look_up(name for request in batch for name in request.names)
                 for request in batch:
                     _run_job(request, session)
                 session.flush()
                 head = append.position
         except BaseException:
             if session is not None:
-                self._cases.drop(session.touched)
+                self._cases.forget(session.touched)
             raise
         self._cases.advance(head)
 
