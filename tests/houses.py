@@ -22,17 +22,18 @@ from sqlalchemy import exc as sa_exc
 
 from caseflow import bootstrap
 from caseflow.bootstrap import House, open_house
-from caseflow.domain.case import Case
+from caseflow.domain.commands import Act
 from caseflow.domain.events import Event
 from caseflow.domain.times import parse_time
 from caseflow.domain.vocabulary import AnyClaim
-from caseflow.eventstore.application import Cases, Opening
+from caseflow.eventstore.application import Cases, Opening, Recorded
 from caseflow.eventstore.attempts import Attempt
 from caseflow.eventstore.partners import Caller, add_partner, digest_key, find_caller, issue_key
 from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import MakeProjector, Writer
 from caseflow.projections.projector import HouseProjector
+from caseflow.projections.public.history import list_published
 from caseflow.settings import Settings, read_settings
 from tests.databases import create_postgresql, sqlite_url
 
@@ -218,9 +219,10 @@ class Told(NamedTuple):
     created: bool
 
 
-def render(case: Case, event_id: UUID, position: int | None) -> Told:
+def render(found: Recorded) -> Told:
     """Return the answer's values, as they are while its batch is written."""
-    return Told(case.id, event_id, case.version, position, created=position is not None)
+    case, position = found.case, found.position
+    return Told(case.id, found.event_id, case.version, position, created=position is not None)
 
 
 class Desk:
@@ -259,6 +261,10 @@ class Desk:
             self.caller, str(case), claim, render, expected_version=expected_version
         )
 
+    def submit_act(self, command: type[Act], case: UUID, **asked: Any) -> "Future[Any]":
+        """Ask for any other command to a case; asked: the fields that are its own."""
+        return self.cases.act(self.caller, command, case, asked, render)
+
     def open(self, publish: str = "none", **fields: Any) -> UUID:
         """Open a case and return its id."""
         return answer_of(self.submit_case(publish, **fields)).case_id
@@ -266,6 +272,10 @@ class Desk:
     def tell(self, case: UUID | str, *claim: str, **fields: Any) -> UUID:
         """Record a claim and return its id."""
         return answer_of(self.submit_claim(case, *claim, **fields)).event_id
+
+    def act(self, command: type[Act], case: UUID, **asked: Any) -> UUID:
+        """Carry out any other command to a case and return the event."""
+        return answer_of(self.submit_act(command, case, **asked)).event_id
 
 
 def answer_of(future: "Future[Any]") -> Told:
@@ -328,6 +338,13 @@ def list_log(house: House) -> list[tuple[int, Event]]:
     """Return all events with their positions."""
     with house.reader.snapshot() as snapshot:
         return house.reader.read_log(snapshot.connection, 0, 1_000_000)
+
+
+def list_shown(house: House) -> list[UUID]:
+    """Return the claims of which anyone can read the words, in the order of publication."""
+    with house.reader.snapshot() as snapshot:
+        found = list_published(snapshot.connection, snapshot.view_set)
+    return [change.event_id for change in found if not change.is_withdrawn]
 
 
 def list_events_of(house: House, case_id: UUID) -> list[Event]:

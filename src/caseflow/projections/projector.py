@@ -1,5 +1,6 @@
 """All projections of a house, as one: what the writer and a rebuild run."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from eventsourcing.persistence import Tracking
@@ -7,21 +8,29 @@ from eventsourcing.projection import Projection
 from sqlalchemy import Connection
 
 from caseflow.domain.case import Case
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
+from caseflow.domain.figures import Figure
 
+from .partner.figures import PartnerFigures
 from .partner.history import PartnerHistory
+from .partner.statistics import PartnerStatistics
 from .partner.status import PartnerStatus
+from .public.figures import PublicFigures
 from .public.history import PublicHistory
 from .public.statistics import PublicStatistics
 from .public.status import PublicStatus
 from .view import Change, View
 
 PROJECTIONS: tuple[type[Projection[View]], ...] = (
+    PartnerFigures,
     PartnerHistory,
+    PartnerStatistics,
     PartnerStatus,
+    PublicFigures,
     PublicHistory,
-    PublicStatus,
     PublicStatistics,
+    PublicStatus,
 )
 
 
@@ -40,11 +49,19 @@ class HouseProjector:
         self._view = View(connection, view_set)
         self._projections = [projection(self._view) for projection in PROJECTIONS]
 
-    def process_event(self, event: Event, case: Case, tracking: Tracking) -> None:
-        """Take in one event and the case as it is after it, in log order."""
+    def process_event(
+        self,
+        event: Event,
+        case: Case | None,
+        dossiers: Sequence[Dossier],
+        tracking: Tracking,
+        figure: Figure | None = None,
+    ) -> None:
+        """Take in one event and what it changed, in log order."""
         self._view.insert_tracking(tracking)
+        change = Change(event, case, dossiers, figure)
         for projection in self._projections:
-            projection.process_event(Change(event, case), tracking)
+            projection.process_event(change, tracking)
 
     def flush(self) -> None:
         """Write everything that was taken in."""

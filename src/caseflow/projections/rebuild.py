@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Engine, delete, select
 
 from caseflow.database import begin_write, wrapped_errors
 from caseflow.domain.case import Case, evolve
+from caseflow.domain.dossier import Dossier, Identities
 from caseflow.domain.events import Erased, Event
+from caseflow.domain.figures import Figure, evolve_figure
 
 from .projector import HouseProjector
 from .view import VIEW_SETS, ViewTable, registered
@@ -89,7 +91,7 @@ class _Folding:
         self.position = 0
         self._lease = lease
         self._view_set = view_set
-        self._cases: dict[UUID, Case] = {}
+        self._replay = Replay()
 
     def follow(self, engine: Engine, read_log: ReadLog) -> bool:
         """Take in a batch in a transaction of its own; return whether there was one."""
@@ -101,18 +103,49 @@ class _Folding:
         batch = read_log(connection, self.position, BATCH)
         projector = HouseProjector(connection, self._view_set)
         for position, event in batch:
-            self._take_in(projector, position, event)
+            self.position = position
+            self._replay.take_in(projector, position, event)
         projector.flush()
         return bool(batch)
 
-    def _take_in(self, projector: HouseProjector, position: int, event: Event) -> None:
-        self.position = position
+
+class Replay:
+    """The cases as they are at some place of the log, and who belongs with whom."""
+
+    def __init__(self) -> None:
+        self._cases: dict[UUID, Case] = {}
+        self._figures: dict[UUID, Figure] = {}
+        self._identities = Identities()
+
+    def take_in(self, projector: HouseProjector, position: int, event: Event) -> None:
+        """Apply the next event and give it to the projections, with what it changed."""
         if isinstance(event.body, Erased):
             return
-        case = evolve(self._cases.get(event.originator_id), event)
-        if case is not None:
-            self._cases[case.id] = case
-            projector.process_event(event, case, Tracking("caseflow", position))
+        before = self._cases.get(event.originator_id)
+        merged_into = before.merged_into if before else None
+        case = evolve(before, event)
+        dossiers = self._follow(case, merged_into) if case else []
+        figure = self._follow_figure(event) if case is None else None
+        projector.process_event(event, case, dossiers, Tracking("caseflow", position), figure)
+
+    def _follow_figure(self, event: Event) -> Figure | None:
+        figure = evolve_figure(self._figures.get(event.originator_id), event)
+        if figure is not None:
+            self._figures[figure.id] = figure
+        return figure
+
+    def _follow(self, case: Case, merged_into: UUID | None) -> list[Dossier]:
+        """Keep a case and who it belongs with; return the dossiers that its event changed."""
+        self._cases[case.id] = case
+        stood = self._identities.find_root(case.id)
+        if case.merged_into != merged_into:
+            self._identities.note(case.id, case.merged_into)
+        roots = {self._identities.find_root(c) for c in (stood, case.id)}
+        return [self._find_dossier(root) for root in sorted(roots)]
+
+    def _find_dossier(self, case_id: UUID) -> Dossier:
+        merged = self._identities.list_merged(case_id)
+        return Dossier(self._cases[case_id], tuple(self._cases[other] for other in merged))
 
 
 def digest(connection: Connection, view_set: str) -> str:

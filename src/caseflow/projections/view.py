@@ -9,22 +9,40 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
-from sqlalchemy import Column, Connection, Index, MetaData, Table, delete
+from sqlalchemy import (
+    Column,
+    Connection,
+    Executable,
+    Index,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    delete,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import SchemaItem
 
 from caseflow.domain.case import Case
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
+from caseflow.domain.figures import Figure
 
 VIEW_SETS: Final = ("a", "b")
 metadata = MetaData()
 
 
 class Change(NamedTuple):
-    """An event and the case as it is after it."""
+    """An event and what it changed, as that is after it.
+
+    case: None where the event is of no case. dossiers: those that the event changed. figure: None
+    where the event is of none.
+    """
 
     event: Event
-    case: Case
+    case: Case | None
+    dossiers: Sequence[Dossier]
+    figure: Figure | None = None
 
 
 class ViewTable:
@@ -85,6 +103,16 @@ class View(TrackingRecorder):
         for found in [k for k, r in rows.items() if all(r[n] == v for n, v in key.items())]:
             del rows[found]
         self._gone.append((table, key))
+
+    def write(self, statement: Executable) -> None:
+        """Carry out a statement on the live tables, after the rows that were put before it."""
+        self.flush()
+        self.connection.execute(statement)
+
+    def read(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        """Return what a query finds, the rows that were put before it included."""
+        self.flush()
+        return self.connection.execute(query).all()
 
     def flush(self) -> None:
         """Write the rows."""

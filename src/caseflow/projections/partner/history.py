@@ -6,15 +6,14 @@ The words of an event are read from the log, under its case's key.
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import msgspec
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, String, or_, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, String, or_, select, update
 
 from caseflow.database import Uuid16
-from caseflow.domain.events import PublicationReleased
+from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.times import parse_time
-from caseflow.domain.vocabulary import VISIBILITY_RANK
+from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim
 
 from ..view import Change, View, ViewTable
 
@@ -35,16 +34,20 @@ partner_events = (
             Column("case_id", Uuid16, nullable=False),
             Column("version", Integer, nullable=False),
             Column("type", String(40), nullable=False),
+            # Whose account it is: of a claim, and of what was recorded about one.
             Column("partner_id", Uuid16, nullable=False),
             # Who may read it, after consent and ceilings.
             Column("visibility", String(10), nullable=False),
             Column("recorded_at", BigInteger, nullable=False),
-            # What statistics read of a claim (JSON: codes and days); null for a record event.
-            Column("facts", LargeBinary, nullable=True),
+            # The claim that a record event is about, as it was then; null for other events.
+            Column("about", Uuid16, nullable=True),
+            # Of the key that it was posted with.
+            Column("key_id", Uuid16, nullable=True),
         ],
     )
     .index("event", "event_id", unique=True)
     .index("case", "case_id", "version")
+    .index("key", "key_id", "recorded_at")
 )
 
 # Claims that wait for their hour. A release, which is an event, takes a row away.
@@ -72,32 +75,62 @@ class Placed(NamedTuple):
 
 
 class PartnerHistory(Projection[View]):
-    """Keeps `partner_events`."""
+    """Keeps `partner_events` and `embargoes`."""
 
     name = "partner_history"
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Put the event's row, and what it does to embargoes."""
-        event, case = domain_event
-        recorded = case.claims.get(event.id)
-        if isinstance(event.body, PublicationReleased):
-            self.view.remove(embargoes, event_id=UUID(event.body.claim))
-        elif recorded is not None and recorded.publication.state == "embargoed":
-            until = parse_time(recorded.claim.publish_after or "")
-            row = {"event_id": event.id, "case_id": case.id, "until": until}
-            self.view.put(embargoes, row)
+        """Put the event's row, and what it does to other events and to embargoes."""
+        event, case = domain_event.event, domain_event.case
+        recorded = case.claims.get(event.id) if case else None
+        about = None if recorded or not case else case.find_claim_of(event.body)
+        owner = recorded or about
         self.view.put(
             partner_events,
             {
                 "position": tracking.notification_id,
                 "event_id": event.id,
-                "case_id": case.id,
+                "case_id": event.originator_id,
                 "version": event.originator_version,
                 "type": event.type,
-                "partner_id": event.partner_id,
-                "visibility": recorded.visibility if recorded else RECORD_VISIBILITY,
+                "partner_id": owner.partner_id if owner else event.partner_id,
+                "visibility": owner.visibility if owner else RECORD_VISIBILITY,
                 "recorded_at": event.recorded_at,
-                "facts": msgspec.json.encode(recorded.facts) if recorded else None,
+                "about": about.event_id if about else None,
+                "key_id": event.key_id,
+            },
+        )
+        if case is None:
+            return
+        if isinstance(event.body, Claim):
+            self._note_embargo(case, case.claims[event.id])
+        else:
+            self._look_again(case)
+
+    def _look_again(self, case: Case) -> None:
+        """Bring what is known of each claim of a case in step with how things stand now."""
+        table = partner_events[self.view.view_set]
+        columns = (table.c.event_id, table.c.about, table.c.visibility)
+        for row in self.view.read(select(*columns).where(table.c.case_id == case.id)):
+            recorded = case.claims.get(row.about or row.event_id)
+            if recorded is not None and recorded.visibility != row.visibility:
+                change = update(table).where(table.c.event_id == row.event_id)
+                self.view.write(change.values(visibility=recorded.visibility))
+        self.view.remove(embargoes, case_id=case.id)
+        for recorded in case.claims.values():
+            self._note_embargo(case, recorded)
+
+    def _note_embargo(self, case: Case, recorded: RecordedClaim) -> None:
+        if recorded.publication.state != "embargoed":
+            return
+        # One without a time of its own came while publication was halted.
+        until = recorded.claim.publish_after
+        self.view.put(
+            embargoes,
+            {
+                "event_id": recorded.event_id,
+                "case_id": case.id,
+                "until": parse_time(until) if until else 0,
             },
         )
 
@@ -154,3 +187,14 @@ def list_due(connection: Connection, view_set: str, at: int) -> list[tuple[UUID,
     table = embargoes[view_set]
     query = select(table.c.case_id, table.c.event_id).where(table.c.until <= at)
     return [(row.case_id, row.event_id) for row in connection.execute(query)]
+
+
+def list_by_key(connection: Connection, view_set: str, key_id: UUID, since: int) -> list[Placed]:
+    """Return what was posted with a key since a moment, in microseconds, in log order."""
+    table = partner_events[view_set]
+    query = (
+        select(*(table.c[n] for n in _COLUMNS))
+        .where(table.c.key_id == key_id, table.c.recorded_at >= since)
+        .order_by(table.c.position)
+    )
+    return [Placed(*row) for row in connection.execute(query)]

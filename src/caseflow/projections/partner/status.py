@@ -18,14 +18,16 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    delete,
     exists,
+    func,
     or_,
     select,
 )
 
 from caseflow.database import Uuid16
-from caseflow.domain.case import Case
-from caseflow.domain.vocabulary import Visibility
+from caseflow.domain.dossier import Dossier
+from caseflow.domain.vocabulary import Claim, Visibility
 
 from ..listing import (
     CaseFilter,
@@ -36,6 +38,7 @@ from ..listing import (
     track_values,
 )
 from ..view import Change, View, ViewTable
+from .history import partner_events
 
 PARTNERS: Final = "partners"
 RESTRICTED: Final = "restricted"
@@ -52,8 +55,6 @@ partner_status = ViewTable(
         Column("host_state", String(2), nullable=False),
         Column("origin_state", String(2), nullable=False),
         Column("persons", Integer, nullable=False),
-        # Whether the person agreed at least to be counted.
-        Column("counted", Boolean, nullable=False),
         Column("version", Integer, nullable=False),
         # Of the case's last event.
         Column("position", BigInteger, nullable=False),
@@ -76,25 +77,15 @@ class Audience(NamedTuple):
     own: UUID | None = None
 
 
-def list_audiences(case: Case) -> list[Audience]:
+def list_audiences(dossier: Dossier) -> list[Audience]:
     """Return each audience that sees a status of its own."""
-    authors = {c.partner_id for c in case.claims.values() if c.visibility == "restricted"}
+    claims = (c for case in dossier.cases for c in case.claims.values())
+    authors = {c.partner_id for c in claims if c.visibility == "restricted"}
     return [
         Audience(PARTNERS, "partners"),
         Audience(RESTRICTED, "restricted"),
         *(Audience(str(author), "partners", author) for author in sorted(authors)),
     ]
-
-
-def find_last_change(case: Case, visibility: Visibility, own: UUID | None = None) -> int:
-    """Return when the last event was recorded that an audience may read, in microseconds.
-
-    A claim that it may not read is none, so that nobody learns when one was recorded.
-    """
-    readable = case.claims_for(visibility, own)
-    recorded = (c.recorded_at for c in readable)
-    released = (c.published_at for c in readable if c.published_at is not None)
-    return max((case.opened_at, *recorded, *released))
 
 
 class PartnerStatus(Projection[View]):
@@ -104,23 +95,49 @@ class PartnerStatus(Projection[View]):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self._changed: dict[UUID, tuple[Case, int]] = {}
+        self._positions: dict[UUID, int] = {}
+        self._changed: dict[UUID, Dossier] = {}
+        # Cases of which an audience may have gone.
+        self._recast: set[UUID] = set()
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Note that the case has changed."""
-        case = domain_event.case
-        self._changed[case.id] = case, tracking.notification_id
+        """Note that a person's cases have changed."""
+        event, case, dossiers, _ = domain_event
+        if case is not None:
+            self._positions[case.id] = tracking.notification_id
+        for dossier in dossiers:
+            self._changed[dossier.main.id] = dossier
+            if not isinstance(event.body, Claim):
+                self._recast.add(dossier.main.id)
 
     def process_batch(self) -> None:
-        """Put the rows of each case that has changed, as it is now."""
-        for case, position in self._changed.values():
-            for audience in list_audiences(case):
-                self.view.put(partner_status, _row(case, position, audience))
+        """Put the rows of each case that has changed, as it is now; one that went has none."""
+        table = partner_status[self.view.view_set]
+        for dossier in self._changed.values():
+            main = dossier.main
+            # A case may stay for a while and go in the same batch.
+            if main.merged_into is None:
+                position = self._positions.get(main.id) or self._position_of(main.id)
+                if main.id in self._recast:
+                    self.view.remove(partner_status, case_id=main.id)
+                for audience in list_audiences(dossier):
+                    self.view.put(partner_status, _row(dossier, position, audience))
+            for merged in dossier.merged:
+                self.view.write(delete(table).where(table.c.case_id == merged.id))
         self._changed.clear()
+        self._recast.clear()
+        self._positions.clear()
+
+    def _position_of(self, case_id: UUID) -> int:
+        """Return the position of the last event of a case that did not change by itself."""
+        table = partner_events[self.view.view_set]
+        query = select(func.max(table.c.position)).where(table.c.case_id == case_id)
+        return int(self.view.read(query)[0][0] or 0)
 
 
-def _row(case: Case, position: int, audience: Audience) -> dict[str, Any]:
-    status = case.status_for(audience.visibility, audience.own)
+def _row(dossier: Dossier, position: int, audience: Audience) -> dict[str, Any]:
+    status = dossier.status_for(audience.visibility, audience.own)
+    case = dossier.main
     return {
         "case_id": case.id,
         "audience": audience.name,
@@ -129,10 +146,9 @@ def _row(case: Case, position: int, audience: Audience) -> dict[str, Any]:
         "host_state": case.host_state,
         "origin_state": case.origin_state,
         "persons": case.persons,
-        "counted": case.consent.publish != "none",
         "version": case.version,
         "position": position,
-        "updated_at": find_last_change(case, audience.visibility, audience.own),
+        "updated_at": dossier.find_last_change(audience.visibility, audience.own),
         "opened_at": case.opened_at,
         "headline": status.headline,
         "at_risk": status.at_risk,

@@ -5,7 +5,7 @@ the address of the deployment.
 """
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
@@ -15,11 +15,31 @@ from sqlalchemy import Connection, func, select
 from caseflow.domain.dates import parse_when
 from caseflow.domain.labels import label
 from caseflow.domain.times import as_datetime
-from caseflow.formats.atom import Category, Entry, FeedHead, Link, render_entry, render_feed
+from caseflow.formats.atom import (
+    Category,
+    Entry,
+    FeedHead,
+    Link,
+    Tombstone,
+    render_entry,
+    render_feed,
+)
 from caseflow.formats.date_phrases import name_when
-from caseflow.formats.texts import country_name, render_sentence, render_title
+from caseflow.formats.texts import (
+    country_name,
+    render_recall_sentence,
+    render_recall_title,
+    render_sentence,
+    render_title,
+)
 
-from .history import Published, list_published, public_events
+from .history import (
+    Published,
+    list_published,
+    list_taken_back,
+    public_events,
+)
+from .values import CORRECTED, WITHDRAWN
 
 WINDOW: Final = 50
 COUNTRY_SCHEME: Final = "urn:iso:std:iso:3166:-1"
@@ -56,27 +76,52 @@ def find_last(connection: Connection, view_set: str, case_id: UUID | None) -> in
     table = public_events[view_set]
     query = select(func.max(table.c.sequence))
     if case_id is not None:
-        query = query.where(table.c.case_id == case_id)
+        query = query.where(table.c.dossier_id == case_id)
     return connection.scalar(query) or 0
 
 
-def list_window(connection: Connection, view_set: str, case_id: UUID | None) -> list[Published]:
-    """Return the newest changes of a feed, newest first."""
-    return list_published(connection, view_set, case_id=case_id, limit=WINDOW, newest_first=True)
+class Window(NamedTuple):
+    """What a subscription document holds, newest first.
+
+    tombstones: changes whose words are gone; some are older than the window, which holds what
+    withdrew them.
+    """
+
+    changes: list[Published]
+    tombstones: list[Published]
+
+
+def list_window(connection: Connection, view_set: str, case_id: UUID | None) -> Window:
+    """Return the newest changes of a feed; a tombstone stands in the place of what is gone."""
+    changes = list_published(connection, view_set, case_id=case_id, limit=WINDOW, newest_first=True)
+    taken_back = list_taken_back(connection, view_set, [c.sequence for c in changes])
+    gone = {c.sequence: c for c in (*changes, *taken_back) if c.gone_by is not None}
+    return Window(
+        [change for change in changes if change.gone_by is None],
+        [gone[sequence] for sequence in sorted(gone, reverse=True)],
+    )
 
 
 def render_window(
     site: Site,
     feed: FeedName,
-    changes: Sequence[Published],
+    window: Window,
     language: str,
     entry: Callable[[Published], bytes],
+    when: Mapping[int, int],
 ) -> bytes:
     """Return the subscription document of a feed (RFC 4287), newest first.
 
-    entry: gives the bytes of one change's entry; they are rendered once.
+    entry: gives the bytes of one change's entry; they are rendered once. when: at which time, in
+    microseconds, the changes were made that took words back.
     """
-    return render_feed(make_head(site, feed, changes, language), [entry(c) for c in changes])
+    head = make_head(site, feed, window.changes, language)
+    tombstones = [
+        Tombstone(change.entry_id, as_datetime(when[change.gone_by]))
+        for change in window.tombstones
+        if change.gone_by is not None
+    ]
+    return render_feed(head, [entry(c) for c in window.changes], tombstones)
 
 
 def make_head(site: Site, feed: FeedName, changes: Sequence[Published], language: str) -> FeedHead:
@@ -93,15 +138,22 @@ def make_head(site: Site, feed: FeedName, changes: Sequence[Published], language
     )
 
 
-def render_change(site: Site, change: Published, language: str) -> bytes:
-    """Return the entry of one change; the bytes never change."""
-    return render_entry(make_entry(site, change, language))
+def render_change(
+    site: Site, change: Published, language: str, replies_to: UUID | None = None
+) -> bytes:
+    """Return the entry of one change; the bytes never change.
+
+    replies_to: the entry that it corrects or withdraws.
+    """
+    return render_entry(make_entry(site, change, language, replies_to))
 
 
-def make_entry(site: Site, change: Published, language: str) -> Entry:
+def make_entry(
+    site: Site, change: Published, language: str, replies_to: UUID | None = None
+) -> Entry:
     """Return one change as an entry in a language. `updated` and `published` come from the log."""
     fields = change.decode_fields()
-    texts = _Texts(change, fields, language)
+    texts = _make_texts(change, fields, language)
     at = as_datetime(change.published_at)
     return Entry(
         id=change.entry_id,
@@ -111,9 +163,53 @@ def make_entry(site: Site, change: Published, language: str) -> Entry:
         language=language,
         author=change.author or site.name,
         content_html=texts.content(),
-        links=tuple(_links(site, change, fields)),
+        links=tuple(_links(site, change, fields, replies_to)),
         categories=tuple(_categories(site, change, language)),
+        in_reply_to=replies_to,
     )
+
+
+def _make_texts(
+    change: Published, fields: dict[str, Any], language: str
+) -> "_Texts | _Correction | _Withdrawal":
+    if change.kind == WITHDRAWN:
+        return _Withdrawal(change, language)
+    texts = _Texts(change, fields, language)
+    return _Correction(texts, language) if change.kind == CORRECTED else texts
+
+
+class _Withdrawal:
+    """What an entry says that withdraws another: nothing of what that said."""
+
+    def __init__(self, change: Published, language: str) -> None:
+        self._label = change.decode_labels()[language]
+        self._language = language
+
+    def title(self) -> str:
+        return render_recall_title(kind=WITHDRAWN, subject=self._label, language=self._language)
+
+    def content(self) -> str:
+        said = render_recall_sentence(kind=WITHDRAWN, subject=self._label, language=self._language)
+        return f"<p><bdi>{html.escape(said)}</bdi></p>"
+
+
+class _Correction:
+    """What an entry says that corrects another: what it is in full, and that it is a correction."""
+
+    def __init__(self, texts: "_Texts", language: str) -> None:
+        self._texts = texts
+        self._language = language
+
+    def title(self) -> str:
+        return render_recall_title(
+            kind=CORRECTED, subject=self._texts.title(), language=self._language
+        )
+
+    def content(self) -> str:
+        said = render_recall_sentence(
+            kind=CORRECTED, subject=self._texts.sentence(), language=self._language
+        )
+        return self._texts.content(said)
 
 
 class _Texts:
@@ -135,9 +231,8 @@ class _Texts:
             fields=self._fields,
         )
 
-    def content(self) -> str:
-        """Return HTML: each text of a partner is escaped and keeps its direction to itself."""
-        sentence = render_sentence(
+    def sentence(self) -> str:
+        return render_sentence(
             label=self._label,
             type=self._change.type,
             when=self._when,
@@ -146,7 +241,10 @@ class _Texts:
             host_state=self._change.host_state,
             fields=self._fields,
         )
-        parts = [f"<p><bdi>{html.escape(sentence)}</bdi></p>"]
+
+    def content(self, sentence: str | None = None) -> str:
+        """Return HTML: each text of a partner is escaped and keeps its direction to itself."""
+        parts = [f"<p><bdi>{html.escape(sentence or self.sentence())}</bdi></p>"]
         summary = self._fields.get("summary", {})
         for language in _FALLBACK[self._language]:
             if language in summary:
@@ -169,7 +267,9 @@ class _Texts:
         return f"<bdi>{title}</bdi>" + "".join(f", <bdi>{text}</bdi>" for text in more)
 
 
-def _links(site: Site, change: Published, fields: dict[str, Any]) -> list[Link]:
+def _links(
+    site: Site, change: Published, fields: dict[str, Any], replies_to: UUID | None
+) -> list[Link]:
     case = f"{site.base_url}/v1/cases/{change.case_id}"
     feed = f"{site.base_url}/feeds/cases/{quote(change.code)}.atom"
     links = [
@@ -177,6 +277,8 @@ def _links(site: Site, change: Published, fields: dict[str, Any]) -> list[Link]:
         Link(case, "related", JSON),
         Link(feed, "related", ATOM),
     ]
+    if replies_to is not None:
+        links.append(Link(replies_to.urn, "related"))
     for source in fields.get("sources", ()):
         if "url" in source:
             links.append(
@@ -192,10 +294,13 @@ def _links(site: Site, change: Published, fields: dict[str, Any]) -> list[Link]:
 
 def _categories(site: Site, change: Published, language: str) -> list[Category]:
     vocabulary = f"{site.base_url}/v1/vocabulary"
+    state = Category(change.host_state, COUNTRY_SCHEME, country_name(change.host_state, language))
+    if change.kind == WITHDRAWN:
+        return [state]
     return [
         Category(change.type, f"{vocabulary}#type", label("types", change.type, language)),
         Category(
             change.headline, f"{vocabulary}#headline", label("headlines", change.headline, language)
         ),
-        Category(change.host_state, COUNTRY_SCHEME, country_name(change.host_state, language)),
+        state,
     ]

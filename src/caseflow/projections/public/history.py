@@ -1,10 +1,13 @@
 """The public log: one row for each public change, in the order of publication.
 
-Sequence numbers count public changes only: they tell nothing of what is not public.
+Sequence numbers count public changes only: they tell nothing of what is not public. A row is never
+given another meaning; what is withdrawn loses its words.
 """
 
+from collections.abc import Collection
+from functools import cached_property
 from typing import Any, Final, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from eventsourcing.persistence import Tracking
@@ -18,22 +21,27 @@ from sqlalchemy import (
     String,
     func,
     select,
+    update,
 )
 
 from caseflow.database import Uuid16
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.facts import ClaimFacts
-from caseflow.domain.publication import public_fields
-from caseflow.domain.status import Status
+from caseflow.domain.dates import When, parse_when
+from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import ClaimCorrected, Consent, Event
+from caseflow.domain.publication import is_wider
+from caseflow.domain.vocabulary import Claim
 
 from ..view import Change, View, ViewTable
+from .echoes import Said, forgets, list_echoes
 from .values import (
-    public_facts,
+    CORRECTED,
+    PUBLISHED,
+    WITHDRAWN,
+    code_labels,
     public_labels,
-    public_partner,
     public_status,
-    published_by,
-    references,
+    said_publicly,
 )
 
 public_events = (
@@ -46,32 +54,46 @@ public_events = (
                 primary_key=True,
                 autoincrement=False,
             ),
-            # The event that made the change public: it is the id of the feed's entry.
+            # The id of the feed's entry: the claim's own the first time, after that of the event
+            # that made the change.
             Column("entry_id", Uuid16, nullable=False),
-            # The claim it is about; the same, where the claim was public at once.
+            # The claim that it is about, and the one that was told first, of which this is a
+            # correction or which it is.
             Column("event_id", Uuid16, nullable=False),
+            Column("root_id", Uuid16, nullable=False),
+            # The case that tells it, and the one under which it is shown.
             Column("case_id", Uuid16, nullable=False),
+            Column("dossier_id", Uuid16, nullable=False),
             Column("code", String(16), nullable=False),
             # The how-manieth public change of its case.
             Column("version", Integer, nullable=False),
+            # published, corrected, withdrawn.
             Column("kind", String(16), nullable=False),
             Column("type", String(40), nullable=False),
             Column("host_state", String(2), nullable=False),
             Column("published_at", BigInteger, nullable=False),
             # The partner's public name; empty where the deployment speaks for it.
             Column("author", String(200), nullable=False),
-            # JSON: the public fields of the claim; what folds read of it; the labels by language.
+            # JSON: the public fields of the claim, and the labels by language.
             Column("fields", LargeBinary, nullable=False),
-            Column("facts", LargeBinary, nullable=False),
             Column("labels", LargeBinary, nullable=False),
-            # The case's public status after the change (JSON), and its headlines around it.
-            Column("status", LargeBinary, nullable=False),
+            # The case's public headlines around the change.
             Column("headline", String(32), nullable=False),
             Column("headline_before", String(32), nullable=True),
+            # What was agreed to when it was published (JSON).
+            Column("consent", LargeBinary, nullable=False),
+            # The change that this one takes back or corrects, and the one that does so to it.
+            Column("takes_back", BigInteger, nullable=True),
+            Column("taken_back_by", BigInteger, nullable=True),
+            # The change with which its words went; a tombstone stands in its place.
+            Column("gone_by", BigInteger, nullable=True),
         ],
     )
     .index("event", "event_id")
     .index("case", "case_id", "sequence")
+    .index("dossier", "dossier_id", "sequence")
+    .index("root", "root_id")
+    .index("gone", "gone_by")
 )
 
 
@@ -81,7 +103,9 @@ class Published(NamedTuple):
     sequence: int
     entry_id: UUID
     event_id: UUID
+    root_id: UUID
     case_id: UUID
+    dossier_id: UUID
     code: str
     version: int
     kind: str
@@ -90,27 +114,42 @@ class Published(NamedTuple):
     published_at: int
     author: str
     fields: bytes
-    facts: bytes
     labels: bytes
-    status: bytes
     headline: str
     headline_before: str | None
+    takes_back: int | None
+    taken_back_by: int | None
+    gone_by: int | None
 
     def decode_fields(self) -> dict[str, Any]:
-        """Return the public fields of the claim."""
+        """Return the public fields of the claim; none where they were withdrawn."""
         return dict(msgspec.json.decode(self.fields, type=dict[str, Any]))
-
-    def decode_facts(self) -> ClaimFacts:
-        """Return what a fold reads of the claim."""
-        return msgspec.json.decode(self.facts, type=ClaimFacts)
 
     def decode_labels(self) -> dict[str, str]:
         """Return the case's public label in each language, as it was then."""
         return msgspec.json.decode(self.labels, type=dict[str, str])
 
-    def decode_status(self) -> Status:
-        """Return the case's public status after the change."""
-        return msgspec.json.decode(self.status, type=Status)
+    @property
+    def is_withdrawn(self) -> bool:
+        """Return whether nothing is left to be read: it withdraws, or was withdrawn."""
+        return self.gone_by is not None or self.kind == WITHDRAWN
+
+    @property
+    def occurred(self) -> When:
+        """Return when it happened, of a change that is not withdrawn."""
+        return parse_when(self.decode_fields()["occurred"])
+
+
+class _Live(NamedTuple):
+    """A change that holds: nothing has taken it back."""
+
+    sequence: int
+    event_id: UUID
+    root_id: UUID
+    case_id: UUID
+    type: str
+    labels: bytes
+    consent: bytes
 
 
 class PublicHistory(Projection[View]):
@@ -121,17 +160,198 @@ class PublicHistory(Projection[View]):
     def __init__(self, view: View) -> None:
         super().__init__(view)
         self._sequence: int | None = None
-        self._sequences: dict[UUID, int] = {}
+        self._versions: dict[UUID, int] = {}
+        self._headlines: dict[UUID, str | None] = {}
+        # Whether an entry has the id of the event that is taken in.
+        self._used = False
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Give a change that the public may read the next sequence number."""
-        event, case = domain_event
-        recorded = published_by(event, case)
-        if recorded is None or not recorded.is_public:
+        """Give each change that the public may read the next sequence number."""
+        event, case, dossiers, _ = domain_event
+        if case is None:
             return
-        self._put(case, recorded, event.id, event.recorded_at, self._next_sequence())
-        for other in references(case, recorded.event_id):
-            self._fold_reference(case, other)
+        if isinstance(event.body, Claim):
+            (dossier,) = dossiers
+            recorded = case.claims[event.id]
+            if dossier.publication_of(case, recorded).state == PUBLISHED:
+                self._publish(_Turn(event, dossier, case), recorded)
+            return
+        # A correction is a claim, whose entry has its id.
+        self._used = isinstance(event.body, ClaimCorrected)
+        for dossier in dossiers:
+            self._compare(event, dossier)
+
+    # -- what an event about the record changed ---------------------------------------------------
+
+    def _compare(self, event: Event, dossier: Dossier) -> None:
+        """Make a change of each difference between what is shown and what may be."""
+        live = {row.event_id: row for row in self._list_live(dossier)}
+        turns = {case.id: _Turn(event, dossier, case) for case in dossier.cases}
+        shown = {claim.event_id: (case, claim) for case, claim in dossier.list_shown()}
+        corrected = {claim.root for _, claim in shown.values()}
+        for event_id, row in live.items():
+            if event_id not in shown and row.root_id not in corrected:
+                turn = turns[row.case_id]
+                self._withdraw(turn, turn.case.claims[event_id], row)
+        by_root = {row.root_id: row for row in live.values()}
+        for case, claim in shown.values():
+            self._show(turns[case.id], claim, by_root.get(claim.root))
+        self._join(dossier)
+        gone = [row for event_id, row in live.items() if event_id not in shown]
+        if any(forgets(dossier, turns[r.case_id].case, _claim_of(turns, r)) for r in gone):
+            self._silence_echoes(dossier, turns)
+
+    def _silence_echoes(self, dossier: Dossier, turns: dict[UUID, "_Turn"]) -> None:
+        """Tell anew what told of a claim that has to be forgotten."""
+        live = {row.sequence: row for row in self._list_live(dossier)}
+        table = public_events[self.view.view_set]
+        for echo in list(list_echoes(dossier, self._list_said(dossier))):
+            said, this = echo.said, table.c.sequence == echo.said.sequence
+            self.view.write(update(table).where(this).values(headline_before=echo.before))
+            if echo.is_too_much and said.sequence in live:
+                turn = turns[said.case_id]
+                claim = turn.case.claims[said.event_id]
+                self._correct(turn, claim, live[said.sequence], gone=True)
+            elif echo.is_too_much:
+                self._empty(turns[said.case_id].case, this)
+
+    def _list_said(self, dossier: Dossier) -> list[Said]:
+        table = public_events[self.view.view_set]
+        cases = [case.id for case in dossier.cases]
+        query = select(*(table.c[name] for name in Said._fields)).where(table.c.case_id.in_(cases))
+        return [Said._make(row) for row in self.view.read(query.order_by(table.c.sequence))]
+
+    def _show(self, turn: "_Turn", recorded: RecordedClaim, before: _Live | None) -> None:
+        if before is None:
+            self._publish(turn, recorded)
+        elif before.event_id != recorded.event_id:
+            self._correct(turn, recorded, before, gone=recorded.reason == "wrong_person")
+        elif _tells_too_much(turn.dossier, turn.case, before):
+            self._correct(turn, recorded, before, gone=True)
+
+    def _list_live(self, dossier: Dossier) -> list[_Live]:
+        table = public_events[self.view.view_set]
+        query = select(*(table.c[name] for name in _Live._fields)).where(
+            table.c.case_id.in_([case.id for case in dossier.cases]),
+            table.c.kind != WITHDRAWN,
+            table.c.taken_back_by.is_(None),
+        )
+        rows = self.view.read(query.order_by(table.c.sequence))
+        return [_Live._make(row) for row in rows]
+
+    def _join(self, dossier: Dossier) -> None:
+        """Show the changes of each case under the one that stays, where the public may know."""
+        table = public_events[self.view.view_set]
+        for case in dossier.cases:
+            shown_under = dossier.main.id if dossier.is_joined(case) else case.id
+            stale = (table.c.case_id == case.id, table.c.dossier_id != shown_under)
+            self.view.write(update(table).where(*stale).values(dossier_id=shown_under))
+            self._headlines.pop(case.id, None)
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    def _publish(self, turn: "_Turn", recorded: RecordedClaim) -> None:
+        is_new = recorded.root == turn.event.id
+        told_before = not is_new and self._was_shown(recorded)
+        entry_id = self._later_id(turn.event, recorded) if told_before else recorded.event_id
+        self._put(turn, recorded, PUBLISHED, entry_id)
+
+    def _was_shown(self, recorded: RecordedClaim) -> bool:
+        table = public_events[self.view.view_set]
+        query = select(table.c.sequence).where(table.c.root_id == recorded.root).limit(1)
+        return bool(self.view.read(query))
+
+    def _correct(
+        self, turn: "_Turn", recorded: RecordedClaim, before: _Live, *, gone: bool
+    ) -> None:
+        same = before.event_id == recorded.event_id
+        entry_id = self._later_id(turn.event, recorded) if same else recorded.event_id
+        sequence = self._put(turn, recorded, CORRECTED, entry_id, takes_back=before.sequence)
+        self._take_back(turn.case, before, sequence, gone=gone)
+
+    def _withdraw(self, turn: "_Turn", recorded: RecordedClaim, before: _Live) -> None:
+        entry_id = self._later_id(turn.event, recorded)
+        sequence = self._put(turn, recorded, WITHDRAWN, entry_id, takes_back=before.sequence)
+        self._take_back(turn.case, before, sequence, gone=True)
+
+    def _take_back(self, case: Case, before: _Live, sequence: int, *, gone: bool) -> None:
+        """Note on a change, and on all that it corrected, that it holds no longer."""
+        table = public_events[self.view.view_set]
+        this = update(table).where(table.c.sequence == before.sequence)
+        self.view.write(this.values(taken_back_by=sequence))
+        if gone:
+            chain = (
+                table.c.root_id == before.root_id,
+                table.c.sequence < sequence,
+                table.c.gone_by.is_(None),
+                table.c.kind != WITHDRAWN,
+            )
+            self._empty(case, *chain)
+
+    def _empty(self, case: Case, *conditions: Any) -> None:
+        """Take the words from changes; the last change made is what they went with."""
+        table = public_events[self.view.view_set]
+        emptied = {
+            "gone_by": self._sequence,
+            "fields": b"{}",
+            "labels": _encode(code_labels(case)),
+        }
+        self.view.write(update(table).where(*conditions).values(**emptied))
+
+    def _later_id(self, event: Event, recorded: RecordedClaim) -> UUID:
+        """Return the id of an entry about a claim that had one before: the event's own.
+
+        Where one event makes several, the others have ids that follow from both.
+        """
+        if not self._used:
+            self._used = True
+            return event.id
+        return uuid5(event.id, str(recorded.event_id))
+
+    def _put(
+        self,
+        turn: "_Turn",
+        recorded: RecordedClaim,
+        kind: str,
+        entry_id: UUID,
+        *,
+        takes_back: int | None = None,
+    ) -> int:
+        dossier, case = turn.dossier, turn.case
+        shown = kind != WITHDRAWN
+        headline, before = turn.headline, self._headline_before(dossier.main.id)
+        self._headlines[dossier.main.id] = headline
+        sequence = self._next_sequence()
+        # A withdrawal is never taken back: a name in it would outlive the consent to it.
+        is_called = shown and turn.is_public
+        labels = public_labels(dossier.main) if is_called else code_labels(case)
+        self.view.put(
+            public_events,
+            {
+                "sequence": sequence,
+                "entry_id": entry_id,
+                "event_id": recorded.event_id,
+                "root_id": recorded.root,
+                "case_id": case.id,
+                "dossier_id": dossier.main.id if dossier.is_joined(case) else case.id,
+                "code": case.code,
+                "version": self._next_version(case.id),
+                "kind": kind,
+                "type": recorded.facts.type,
+                "host_state": case.host_state,
+                "published_at": turn.event.recorded_at,
+                "author": recorded.author or "",
+                "fields": _encode(said_publicly(dossier, case, recorded)) if shown else b"{}",
+                "labels": _encode(labels),
+                "headline": headline,
+                "headline_before": before,
+                "consent": _encode(_agreed(case)),
+                "takes_back": takes_back,
+                "taken_back_by": None,
+                "gone_by": None,
+            },
+        )
+        return sequence
 
     def _next_sequence(self) -> int:
         if self._sequence is None:
@@ -139,60 +359,93 @@ class PublicHistory(Projection[View]):
         self._sequence += 1
         return self._sequence
 
-    def _put(
-        self, case: Case, recorded: RecordedClaim, entry_id: UUID, at: int, sequence: int
-    ) -> None:
-        before = case.public_version > 1
-        status = public_status(case)
-        self.view.put(
-            public_events,
-            {
-                "sequence": sequence,
-                "entry_id": entry_id,
-                "event_id": recorded.event_id,
-                "case_id": case.id,
-                "code": case.code,
-                "version": recorded.public_version,
-                "kind": "published",
-                "type": recorded.facts.type,
-                "host_state": case.host_state,
-                "published_at": at,
-                "author": public_partner(case, recorded),
-                **_said(case, recorded),
-                "labels": msgspec.json.encode(public_labels(case)),
-                "status": msgspec.json.encode(status),
-                "headline": status.headline,
-                "headline_before": (
-                    public_status(case, without=recorded.event_id).headline if before else None
-                ),
-            },
-        )
+    def _next_version(self, case_id: UUID) -> int:
+        if case_id not in self._versions:
+            table = public_events[self.view.view_set]
+            query = select(func.max(table.c.version)).where(table.c.case_id == case_id)
+            self._versions[case_id] = self.view.connection.scalar(query) or 0
+        self._versions[case_id] += 1
+        return self._versions[case_id]
 
-    def _fold_reference(self, case: Case, recorded: RecordedClaim) -> None:
-        """Let folds see what a claim names, now that it is public; what was read stays."""
-        self.view.flush()
-        found = find_published(self.view.connection, self.view.view_set, recorded.event_id)
-        if found is not None:
-            facts = msgspec.json.encode(public_facts(case, recorded))
-            self.view.put(public_events, {**found._asdict(), "facts": facts})
+    def _headline_before(self, case_id: UUID) -> str | None:
+        """Return the case's public headline before this change; None where it was not public."""
+        if case_id not in self._headlines:
+            self._headlines[case_id] = self._last_headline(case_id)
+        return self._headlines[case_id]
+
+    def _last_headline(self, case_id: UUID) -> str | None:
+        table = public_events[self.view.view_set]
+        query = select(table.c.headline).where(table.c.dossier_id == case_id)
+        found = self.view.read(query.order_by(table.c.sequence.desc()).limit(1))
+        return str(found[0][0]) if found else None
 
 
-def _said(case: Case, recorded: RecordedClaim) -> dict[str, bytes]:
-    def is_public(event_id: str) -> bool:
-        other = case.claims.get(UUID(event_id))
-        return other is not None and other.is_public
-
-    fields = public_fields(
-        recorded.claim,
-        case.consent,
+def preview(dossier: Dossier, case: Case, recorded: RecordedClaim) -> Published:
+    """Return the change that publishing a claim would make, as things are now; it has no place."""
+    return Published(
+        sequence=0,
+        entry_id=recorded.event_id,
+        event_id=recorded.event_id,
+        root_id=recorded.root,
+        case_id=case.id,
+        dossier_id=dossier.main.id,
+        code=case.code,
+        version=0,
+        kind=PUBLISHED,
+        type=recorded.facts.type,
         host_state=case.host_state,
-        tells_refuge=recorded.tells_refuge,
-        is_public=is_public,
+        published_at=0,
+        author=recorded.author or "",
+        fields=_encode(said_publicly(dossier, case, recorded)),
+        labels=_encode(public_labels(dossier.main)),
+        headline=public_status(dossier, [(case, recorded)]).headline,
+        headline_before=None,
+        takes_back=None,
+        taken_back_by=None,
+        gone_by=None,
     )
-    return {
-        "fields": msgspec.json.encode(fields),
-        "facts": msgspec.json.encode(public_facts(case, recorded)),
-    }
+
+
+class _Turn:
+    """One event's turn at one case: what its changes have in common."""
+
+    def __init__(self, event: Event, dossier: Dossier, case: Case) -> None:
+        self.event = event
+        self.dossier = dossier
+        self.case = case
+
+    @cached_property
+    def headline(self) -> str:
+        """Return the case's public headline after the event."""
+        return public_status(self.dossier).headline
+
+    @property
+    def is_public(self) -> bool:
+        """Return whether the case may still be called as the public calls it."""
+        return self.dossier.is_joined(self.case) and any(True for _ in self.dossier.list_shown())
+
+
+def _claim_of(turns: dict[UUID, _Turn], row: _Live) -> RecordedClaim:
+    return turns[row.case_id].case.claims[row.event_id]
+
+
+def _tells_too_much(dossier: Dossier, case: Case, before: _Live) -> bool:
+    """Return whether a change tells more than may be told now, or calls the person otherwise."""
+    agreed = msgspec.json.decode(before.consent, type=Consent)
+    if is_wider(agreed, _agreed(case)):
+        return True
+    if case.consent.publish not in ("pseudonym", "initials", "name"):
+        return False
+    return before.labels not in [_encode(public_labels(c)) for c in (case, dossier.main)]
+
+
+def _agreed(case: Case) -> Consent:
+    """Return what of a consent decides how much is told, in public values."""
+    return Consent(publish=case.consent.publish, basis=case.consent.basis)
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value)
 
 
 _COLUMNS: Final = Published._fields
@@ -208,7 +461,7 @@ def get_sequence(connection: Connection, view_set: str, known_at: int | None = N
 
 
 def find_published(connection: Connection, view_set: str, event_id: UUID) -> Published | None:
-    """Return the last public change about a claim, or None where it is not public."""
+    """Return the last public change about a claim, or None where it never was public."""
     table = public_events[view_set]
     query = (
         select(*(table.c[n] for n in _COLUMNS))
@@ -238,9 +491,34 @@ def list_published(
     order = table.c.sequence.desc() if newest_first else table.c.sequence
     query = select(*(table.c[n] for n in _COLUMNS)).where(table.c.sequence > after).order_by(order)
     if case_id is not None:
-        query = query.where(table.c.case_id == case_id)
+        query = query.where(table.c.dossier_id == case_id)
     if known_at is not None:
         query = query.where(table.c.published_at <= known_at)
     if limit is not None:
         query = query.limit(limit)
     return [Published(*row) for row in connection.execute(query)]
+
+
+def list_taken_back(
+    connection: Connection, view_set: str, sequences: Collection[int]
+) -> list[Published]:
+    """Return the changes whose words went with these changes."""
+    table = public_events[view_set]
+    query = select(*(table.c[n] for n in _COLUMNS)).where(table.c.gone_by.in_(list(sequences)))
+    return [Published(*row) for row in connection.execute(query.order_by(table.c.sequence))]
+
+
+def find_change(connection: Connection, view_set: str, sequence: int) -> Published | None:
+    """Return the public change of a sequence number, or None."""
+    table = public_events[view_set]
+    query = select(*(table.c[n] for n in _COLUMNS)).where(table.c.sequence == sequence)
+    row = connection.execute(query).one_or_none()
+    return Published(*row) if row else None
+
+
+def find_shown_under(connection: Connection, view_set: str, case_id: UUID) -> UUID | None:
+    """Return the case under which a case's changes are shown; None where it never was public."""
+    table = public_events[view_set]
+    query = select(table.c.dossier_id).where(table.c.case_id == case_id)
+    found: UUID | None = connection.scalar(query.order_by(table.c.sequence.desc()).limit(1))
+    return found

@@ -3,34 +3,24 @@
 A person who agreed to be counted and no more is in these rows and in no other public table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
-import msgspec
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, String, func, select
+from sqlalchemy import Connection
 
-from caseflow.database import Uuid16
 from caseflow.domain.case import Case, RecordedClaim
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.statistics import CaseFacts
+from caseflow.domain.vocabulary import Claim
 
-from ..facts import group_facts
-from ..view import Change, View, ViewTable
-from .values import public_facts, published_by, references
+from .. import facts
+from ..facts import facts_row, facts_table, group_facts, replace_facts, select_facts
+from ..view import Change, View
+from .values import is_forgotten, names_case, public_told
 
-public_counts = ViewTable(
-    "public_counts",
-    lambda: [
-        Column("event_id", Uuid16, primary_key=True),
-        Column("case_id", Uuid16, nullable=False),
-        Column("host_state", String(2), nullable=False),
-        Column("origin_state", String(2), nullable=False),
-        Column("persons", Integer, nullable=False),
-        Column("published_at", BigInteger, nullable=False),
-        # What the fold reads of the claim (JSON: codes and days).
-        Column("facts", LargeBinary, nullable=False),
-    ],
-).index("case", "case_id")
+public_counts = facts_table("public_counts")
 
 
 class PublicStatistics(Projection[View]):
@@ -39,24 +29,41 @@ class PublicStatistics(Projection[View]):
     name = "public_statistics"
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Put the rows of a claim that may be counted from now on, and of those that name it."""
-        event, case = domain_event
-        recorded = published_by(event, case)
-        if recorded is not None:
-            for claim in (recorded, *references(case, recorded.event_id)):
-                self.view.put(public_counts, _row(case, claim))
+        """Put the row of a claim; after an event about the record, those of all it may change."""
+        event, case, dossiers, _ = domain_event
+        if case is None:
+            return
+        if not isinstance(event.body, Claim):
+            self._replace(dossiers, event.recorded_at)
+            return
+        (dossier,) = dossiers
+        recorded = case.claims[event.id]
+        if not dossier.publication_of(case, recorded).counted:
+            return
+        if names_case(dossier, case, event.id):
+            self._replace(dossiers, event.recorded_at)
+        else:
+            self.view.put(public_counts, _row(dossier, case, recorded, event.recorded_at))
+
+    def _replace(self, dossiers: Sequence[Dossier], at: int) -> None:
+        rows = {
+            claim.event_id: _row(dossier, case, claim, at)
+            for dossier in dossiers
+            for case, claim in dossier.list_counted()
+        }
+        forgotten = [
+            claim.event_id
+            for dossier in dossiers
+            for case in dossier.cases
+            for claim in case.claims.values()
+            if is_forgotten(dossier, case, claim)
+        ]
+        case_ids = [case.id for dossier in dossiers for case in dossier.cases]
+        replace_facts(self.view, public_counts, rows, case_ids, at=at, forgotten=forgotten)
 
 
-def _row(case: Case, claim: RecordedClaim) -> dict[str, object]:
-    return {
-        "event_id": claim.event_id,
-        "case_id": case.id,
-        "host_state": case.host_state,
-        "origin_state": case.origin_state,
-        "persons": case.persons,
-        "published_at": claim.published_at,
-        "facts": msgspec.json.encode(public_facts(case, claim)),
-    }
+def _row(dossier: Dossier, case: Case, claim: RecordedClaim, at: int) -> dict[str, object]:
+    return facts_row(dossier.main, case, public_told(dossier, case, claim), at)
 
 
 def list_case_facts(
@@ -67,27 +74,26 @@ def list_case_facts(
     host_state: str | None = None,
     origin_state: str | None = None,
 ) -> Iterator[CaseFacts]:
-    """Yield what statistics read of each case that the public may count.
+    """Yield what statistics read of each person whom the public may count.
 
-    known_at: microseconds; what was published later is left out.
+    known_at: microseconds; as it was known to the public then.
     """
-    table = public_counts[view_set]
-    query = select(
-        table.c.case_id, table.c.host_state, table.c.origin_state, table.c.persons, table.c.facts
-    ).order_by(table.c.case_id, table.c.event_id)
-    if known_at is not None:
-        query = query.where(table.c.published_at <= known_at)
-    if host_state is not None:
-        query = query.where(table.c.host_state == host_state)
-    if origin_state is not None:
-        query = query.where(table.c.origin_state == origin_state)
+    query = select_facts(
+        public_counts[view_set],
+        known_at=known_at,
+        host_state=host_state,
+        origin_state=origin_state,
+    )
     return group_facts(connection.execute(query))
 
 
 def find_last(connection: Connection, view_set: str, known_at: int | None) -> int:
-    """Return when the public last learned of something to count, in microseconds; 0 for never."""
-    table = public_counts[view_set]
-    query = select(func.max(table.c.published_at))
-    if known_at is not None:
-        query = query.where(table.c.published_at <= known_at)
-    return connection.scalar(query) or 0
+    """Return when the public numbers last changed, in microseconds; 0 for never."""
+    return facts.find_last_change(connection, public_counts[view_set], known_at)
+
+
+def list_known(
+    connection: Connection, view_set: str, case_id: UUID, known_at: int | None
+) -> facts.Known:
+    """Return what the public knows, or knew, of a case and those merged into it."""
+    return facts.list_known(connection, public_counts[view_set], case_id, known_at)

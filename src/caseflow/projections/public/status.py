@@ -21,9 +21,10 @@ from sqlalchemy import (
 )
 
 from caseflow.database import Uuid16
-from caseflow.domain.case import Case
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.names import fold
 from caseflow.domain.status import Status
+from caseflow.domain.vocabulary import Claim
 
 from ..listing import (
     CaseFilter,
@@ -35,7 +36,7 @@ from ..listing import (
 )
 from ..view import Change, View, ViewTable
 from .history import public_events
-from .values import public_labels, public_status, published_by
+from .values import public_labels, public_status
 
 public_cases = (
     ViewTable(
@@ -98,33 +99,58 @@ class PublicStatus(Projection[View]):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self._changed: dict[UUID, Case] = {}
+        self._changed: dict[UUID, Dossier] = {}
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
-        """Note a case of which something became public."""
-        event, case = domain_event
-        recorded = published_by(event, case)
-        if recorded is not None and recorded.is_public:
-            self._changed[case.id] = case
+        """Note a case of which what anyone may read may have changed."""
+        event, case, dossiers, _ = domain_event
+        if case is None:
+            return
+        if isinstance(event.body, Claim):
+            (dossier,) = dossiers
+            if dossier.publication_of(case, case.claims[event.id]).state != "published":
+                return
+        for dossier in dossiers:
+            self._changed[dossier.main.id] = dossier
 
     def process_batch(self) -> None:
-        """Put the row of each case that has changed, as it is now."""
-        for case in self._changed.values():
-            self.view.put(public_cases, _row(case))
+        """Put the row of each case that has changed, as it is now; none where it is not public."""
+        # What the history has put is counted below.
+        self.view.flush()
+        for dossier in self._changed.values():
+            self._put(dossier)
         self._changed.clear()
 
+    def _put(self, dossier: Dossier) -> None:
+        main = dossier.main
+        stays = main.merged_into is None
+        if stays and any(True for _ in dossier.list_shown()):
+            self.view.put(public_cases, {**_row(dossier), **self._count_changes(main.id)})
+        elif stays:
+            self.view.remove(public_cases, case_id=main.id)
+        for merged in dossier.merged:
+            self.view.remove(public_cases, case_id=merged.id)
 
-def _row(case: Case) -> dict[str, Any]:
-    status, labels = public_status(case), public_labels(case)
+    def _count_changes(self, case_id: UUID) -> dict[str, int]:
+        """Return how many public changes a case has had, and when the first and last were."""
+        table = public_events[self.view.view_set]
+        at = table.c.published_at
+        query = select(func.count(), func.min(at), func.max(at)).where(
+            table.c.dossier_id == case_id
+        )
+        version, first, last = self.view.connection.execute(query).one()
+        return {"version": version, "published_at": first, "updated_at": last}
+
+
+def _row(dossier: Dossier) -> dict[str, Any]:
+    case = dossier.main
+    status, labels = public_status(dossier), public_labels(case)
     return {
         "case_id": case.id,
         "code": case.code,
         "host_state": case.host_state,
         "origin_state": case.origin_state,
         "persons": case.persons,
-        "version": case.public_version,
-        "updated_at": case.public_updated_at,
-        "published_at": case.published_at,
         "labels": msgspec.json.encode(labels),
         "status": msgspec.json.encode(status),
         "search": _searchable([*labels.values(), case.code]),
@@ -164,7 +190,7 @@ def list_cases(
 def _select(view_set: str) -> Select[Any]:
     cases, events = public_cases[view_set], public_events[view_set]
     last = (
-        select(func.max(events.c.sequence)).where(events.c.case_id == cases.c.case_id)
+        select(func.max(events.c.sequence)).where(events.c.dossier_id == cases.c.case_id)
     ).scalar_subquery()
     names = PublicCase._fields[:-1]
     return select(*(cases.c[name] for name in names), last)

@@ -1,59 +1,99 @@
-"""What a public view may take from a case: public values, and nothing else.
+"""What a public view may take from a person's cases: public values, and nothing else.
 
 Every public projection builds its rows from here; a restricted value has no way into them.
 """
 
-from uuid import UUID
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 import msgspec
 
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.events import Event, PublicationReleased
-from caseflow.domain.facts import ClaimFacts
+from caseflow.domain.dossier import Dossier
+from caseflow.domain.facts import Stance
 from caseflow.domain.labels import LANGUAGES
-from caseflow.domain.publication import public_label
+from caseflow.domain.publication import public_fields, public_label
 from caseflow.domain.status import Status, resolve
 
+from ..facts import Told
 
-def published_by(event: Event, case: Case) -> RecordedClaim | None:
-    """Return the claim that an event made countable or readable for the public, or None."""
-    body = event.body
-    claim_id = UUID(body.claim) if isinstance(body, PublicationReleased) else event.id
-    recorded = case.claims.get(claim_id)
-    if recorded is None or not recorded.publication.counted:
-        return None
-    return recorded
+# The kinds of public changes.
+PUBLISHED: Final = "published"
+CORRECTED: Final = "corrected"
+WITHDRAWN: Final = "withdrawn"
+
+NAMELESS: Final = "#"
+"""Begins what stands for a partner without a public name: folds tell it from others, readers see
+nothing of it."""
 
 
-def public_facts(case: Case, recorded: RecordedClaim) -> ClaimFacts:
+# Of what was taken back for these reasons the codes and days stay: it was public, and replays of
+# the time show the numbers of the time. Of anything else that is hidden nothing stays.
+KEPT: Final = frozenset({"false", "source_withdrew", "duplicate"})
+
+
+def public_told(dossier: Dossier, case: Case, recorded: RecordedClaim) -> Told:
     """Return what a public fold reads of a claim.
 
-    No partner's id, no link to what is not public.
+    No partner's id, no link to what is not public, no judgement that waits for a review.
     """
-    facts = recorded.facts
-    return msgspec.structs.replace(
+    facts = case.facts_for(recorded)
+    told = msgspec.structs.replace(
         facts,
-        partner=public_partner(case, recorded),
-        against=_if_public(case, facts.against),
-        after=_if_public(case, facts.after),
+        partner=_partner_key(case, recorded.partner_id, recorded.author),
+        against=_if_public(dossier, case, facts.against),
+        after=_if_public(dossier, case, facts.after),
+    )
+    stances = (
+        Stance(
+            claim=recorded.event_id,
+            partner=_partner_key(case, partner_id, judgement.author),
+            disputes=judgement.disputes,
+            rank_against=judgement.rank_against,
+        )
+        for partner_id, judgement in recorded.judgements.items()
+        if judgement.hold is None
+    )
+    return Told(told, tuple(stances))
+
+
+def _partner_key(case: Case, partner_id: UUID, author: str | None) -> str:
+    return author or f"{NAMELESS}{uuid5(case.id, str(partner_id)).hex[:12]}"
+
+
+def _if_public(dossier: Dossier, case: Case, event_id: UUID | None) -> UUID | None:
+    recorded = case.claims.get(event_id) if event_id else None
+    if recorded is None or not dossier.publication_of(case, recorded).counted:
+        return None
+    return event_id
+
+
+def said_publicly(dossier: Dossier, case: Case, recorded: RecordedClaim) -> dict[str, Any]:
+    """Return the fields of a claim that anyone may read."""
+
+    def is_public(event_id: str) -> bool:
+        other = case.claims.get(UUID(event_id))
+        return other is not None and dossier.publication_of(case, other).state == "published"
+
+    return public_fields(
+        recorded.claim,
+        case.consent,
+        host_state=case.host_state,
+        tells_refuge=dossier.tells_refuge(recorded),
+        is_public=is_public,
     )
 
 
-def public_partner(case: Case, recorded: RecordedClaim) -> str:
-    """Return the public name of a claim's author; empty for one without."""
-    return recorded.author or ""
-
-
-def _if_public(case: Case, event_id: UUID | None) -> UUID | None:
-    if event_id is None or event_id not in case.claims:
-        return None
-    return event_id if case.claims[event_id].publication.counted else None
-
-
-def public_status(case: Case, *, without: UUID | None = None) -> Status:
-    """Return the status that the public claims give; `without`: as it was before this one."""
-    claims = (c for c in case.claims.values() if c.is_public and c.event_id != without)
-    return resolve(case.frame, (public_facts(case, c) for c in claims))
+def public_status(dossier: Dossier, also: Iterable[tuple[Case, RecordedClaim]] = ()) -> Status:
+    """Return the status that the public claims give. also: claims as if they were public."""
+    shown = {claim.event_id: (case, claim) for case, claim in (*dossier.list_shown(), *also)}
+    told = [public_told(dossier, case, claim) for case, claim in shown.values()]
+    return resolve(
+        dossier.main.frame,
+        [t.facts for t in told],
+        stances=[stance for t in told for stance in t.stances],
+    )
 
 
 def public_labels(case: Case) -> dict[str, str]:
@@ -64,10 +104,32 @@ def public_labels(case: Case) -> dict[str, str]:
     }
 
 
-def references(case: Case, event_id: UUID) -> list[RecordedClaim]:
-    """Return the public claims that name an event: they show it from when it is public itself."""
-    return [
-        c
-        for c in case.claims.values()
-        if c.publication.counted and event_id in (c.facts.against, c.facts.after)
-    ]
+def code_labels(case: Case) -> dict[str, str]:
+    """Return the case's code, as its label where it is not to be named."""
+    return dict.fromkeys(LANGUAGES, case.code)
+
+
+def names_case(dossier: Dossier, case: Case, event_id: UUID) -> bool:
+    """Return whether a public claim names an event: it shows it from when that is public itself."""
+    return any(
+        event_id in (c.facts.against, c.facts.after)
+        for other, c in dossier.list_counted()
+        if other is case
+    )
+
+
+def is_forgotten(dossier: Dossier, case: Case, recorded: RecordedClaim) -> bool:
+    """Return whether nothing is to be left of a claim in the public numbers of any time."""
+    latest = case.get_latest(recorded.event_id)
+    if latest.retraction is not None:
+        return latest.retraction.reason not in KEPT or not _could_count(case, latest)
+    if latest is not recorded:
+        # What was corrected was public in its time, as what stands there now is.
+        return latest.reason == "wrong_person" or is_forgotten(dossier, case, latest)
+    publication = dossier.publication_of(case, recorded)
+    return publication.state == "withheld" and publication.reason not in ("consent_count", "merged")
+
+
+def _could_count(case: Case, recorded: RecordedClaim) -> bool:
+    """Return whether a claim that was taken back would be counted if it had not been."""
+    return case.consent.publish != "none" and recorded.standing.visibility == "public"
