@@ -12,7 +12,14 @@ from rich.text import Text
 
 from caseflow.domain.case import Case, evolve
 from caseflow.domain.dates import parse_when
-from caseflow.domain.events import Body, CaseOpened, Erased, Event
+from caseflow.domain.events import (
+    Body,
+    CaseOpened,
+    ClaimCorrected,
+    ConsentChanged,
+    Erased,
+    Event,
+)
 from caseflow.domain.facts import counts_on
 from caseflow.domain.labels import label
 from caseflow.domain.publication import preferred_name
@@ -30,6 +37,16 @@ _INDENT: Final = 5
 _TOLD_APART: Final = frozenset(
     {"type", "occurred", "notified", "summary", "private_note", "sources", "external_id"}
     | {"verification", "visibility", "against", "after"}
+)
+# What events about the record say, in this order.
+_SAID: Final = (
+    "reason",
+    "rank_against",
+    "visibility",
+    "until_review",
+    "into",
+    "apart_from",
+    "note",
 )
 _DATES: Final = frozenset({"until", "on"})
 _STATES: Final = frozenset({"jurisdiction", "destination"})
@@ -161,8 +178,12 @@ def _print_step(
     if not counted:
         title.append("  (later: does not count)", "dim")
     _print(console, title)
-    if isinstance(step.event, Claim):
-        for line in _details(step.event, numbers):
+    claim = _claim_of(step.event)
+    if not isinstance(step.event, Claim | CaseOpened | Erased):
+        for line in _about_the_record(step.event, numbers):
+            _print(console, Text(line), _INDENT)
+    if claim is not None:
+        for line in _details(claim, numbers):
             _print(console, Text(line), _INDENT)
     _print(console, Text(_recorded(step), "dim"), _INDENT)
     for text in _changes(before, step.status):
@@ -177,7 +198,32 @@ def _title(step: Step) -> str:
     what = label("types", str(step.event.__struct_config__.tag), LANGUAGE)
     if isinstance(step.event, Claim):
         return f"{name_when(parse_when(step.event.occurred), LANGUAGE)}: {what}"
+    if isinstance(step.event, ClaimCorrected):
+        claim = step.event.replacement
+        now = label("types", str(claim.__struct_config__.tag), LANGUAGE)
+        return f"{what}: {name_when(parse_when(claim.occurred), LANGUAGE)}: {now}"
     return what
+
+
+def _claim_of(body: Body | Erased) -> Claim | None:
+    """Return the claim that an event puts forward, told or told anew."""
+    if isinstance(body, ClaimCorrected):
+        return body.replacement
+    return body if isinstance(body, Claim) else None
+
+
+def _about_the_record(body: Body, numbers: Mapping[str, int]) -> Iterator[str]:
+    """Yield what an event says that is about the record itself."""
+    fields = msgspec.to_builtins(body)
+    told = []
+    for name in ("claim", "event"):
+        if name in fields:
+            told.append(f"step {numbers.get(fields[name], fields[name])}")
+    told += [f"{name}: {escape(str(fields[name]))}" for name in _SAID if name in fields]
+    if isinstance(body, ConsentChanged):
+        told.append(f"consent to {body.consent.publish}, on the word of: {body.consent.basis}")
+    if told:
+        yield "; ".join(told)
 
 
 def _details(claim: Claim, numbers: Mapping[str, int]) -> Iterator[str]:
@@ -226,10 +272,11 @@ def _state(code: str) -> str:
 def _recorded(step: Step) -> str:
     at = f"{step.recorded_at[:10]} {step.recorded_at[11:19]} UTC"
     parts = [f"recorded {at} by {escape(step.partner)}"]
-    if isinstance(step.event, Claim):
-        parts.append(label("values", step.event.verification, LANGUAGE, of="verification"))
+    claim = _claim_of(step.event)
+    if claim is not None:
+        parts.append(label("values", claim.verification, LANGUAGE, of="verification"))
         parts.append(_publication(step))
-        parts += [f"sources: {len(step.event.sources)}"] if step.event.sources else []
+        parts += [f"sources: {len(claim.sources)}"] if claim.sources else []
     return " · ".join(parts)
 
 
