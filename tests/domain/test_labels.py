@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from caseflow.domain.events import Consent, ConsentLevel, Name, Subject
+from caseflow.domain.events import Consent, ConsentLevel, Measure, Name, Subject
 from caseflow.domain.labels import LANGUAGES, all_labels, label
 from caseflow.domain.publication import PublicationState
 from caseflow.domain.status import HEADLINE_CODES
@@ -18,14 +18,15 @@ RECORD_EVENTS = {
     "case.opened", "subject.amended", "claim.corrected", "claim.retracted", "claim.corroborated",
     "claim.disputed", "identity.merged", "identity.unmerged", "consent.changed", "figure.reported",
     "visibility.changed", "publication.approved", "publication.declined", "publication.released",
-    "case.erased",
+    "publication.frozen", "publication.resumed", "case.erased", "figure.corrected", "figure.retracted", "figure.hidden",
 }  # fmt: skip
 # Why a claim is corrected, retracted or not public, and what a reviewer says, as in the contract.
 CORRECTION_REASONS = {"typo", "new_evidence", "wrong_person", "translation"}
 RETRACTION_REASONS = {"false", "wrong_person", "unsafe", "source_withdrew", "duplicate"}
 WITHHOLDING_REASONS = {
     "consent_none", "consent_count", "type_ceiling", "asylum_consent", "visibility", "review",
-    "embargo",
+    "embargo", "frozen", "declined", "names_person", "merged", "retracted", "corrected",
+    "record_event",
 }  # fmt: skip
 
 CLAIM_VALUES = sorted(
@@ -106,6 +107,10 @@ def test_every_track_and_state_has_labels_and_nothing_else_has():
 
 def test_every_headline_has_labels_and_nothing_else_has():
     assert set(all_labels()["headlines"]) == set(HEADLINE_CODES)
+
+
+def test_everything_that_figures_count_has_labels_and_nothing_else_has():
+    assert set(all_labels()["measures"]) == set(get_args(Measure))
 
 
 def test_every_state_of_publication_and_its_reason_has_labels():

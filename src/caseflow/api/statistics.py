@@ -1,5 +1,6 @@
 """Statistics: counts of persons on any day, as known at any time."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from caseflow.domain.statistics import Statistics, tally
 from caseflow.domain.times import day_of
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
+from caseflow.projections.figures import FigureFilter
 from caseflow.projections.partner import statistics as partner_statistics
 from caseflow.projections.public import statistics as public_statistics
 
@@ -16,8 +18,9 @@ from .answers import BY_KEY, JSON
 from .asked import Asked, Moment
 from .conditional import PRIVATE, PUBLIC, respond
 from .rendering import encode
+from .reported import list_reported
 from .routes import read
-from .services import AnyRequest, audience_of, position_of, services_of
+from .services import AnyRequest, Services, audience_of, position_of, services_of
 
 
 @read("/v1/statistics")
@@ -30,15 +33,33 @@ def read_statistics(request: AnyRequest) -> Response[bytes]:
     caller, moment = services.find_caller(request), asked.moment
     states = (asked.country("host_state"), asked.country("origin_state"))
     with services.snapshot(caller, asked.min_position) as snapshot:
-        key = (snapshot.head.position, snapshot.view_set, _view_of(caller), moment, states)
-        body = services.numbers.get(key, lambda: encode(_read(snapshot, caller, moment, *states)))
+        seen = (snapshot.head.position, snapshot.view_set, _view_of(caller))
+        read_all = partial(_read_all, services, snapshot, caller, asked.language, moment, *states)
+        body = services.numbers.get((*seen, asked.language, moment, states), read_all)
     return respond(
         request,
         body,
         media_type=JSON,
         cache_control=PUBLIC if caller is None else PRIVATE,
-        vary=BY_KEY,
+        vary=(*BY_KEY, "Accept-Language"),
+        language=asked.language,
     )
+
+
+def _read_all(
+    services: Services,
+    snapshot: Snapshot,
+    caller: Caller | None,
+    language: str,
+    moment: Moment,
+    host_state: str | None,
+    origin_state: str | None,
+) -> bytes:
+    """Return what is computed, and beside it what others report."""
+    wanted = FigureFilter(moment.as_of, moment.known_at, host_state, origin_state)
+    reported = list_reported(services, snapshot, caller, wanted, language)
+    computed = _read(snapshot, caller, moment, host_state, origin_state)
+    return encode({**computed, "reported": reported})
 
 
 def _view_of(caller: Caller | None) -> tuple[str, ...]:
@@ -80,5 +101,4 @@ def _render(found: Statistics, moment: Moment, position: int) -> dict[str, Any]:
         "known_at": moment.known_at_text,
         "position": position,
         **msgspec.to_builtins(found),
-        "reported": [],
     }

@@ -19,6 +19,7 @@ from caseflow.domain.vocabulary import (
 
 from .conditional import PUBLIC, respond
 from .rendering import encode
+from .reported import MEASURES
 from .routes import read_at_once
 from .services import AnyRequest
 
@@ -45,6 +46,7 @@ def make_vocabulary() -> dict[str, Any]:
         "fields": [_field(Claim, name) for name in Claim.__struct_fields__],
         "tracks": [_track(track) for track in ORDERS],
         "headlines": [{"code": c, "label": _labels("headlines", c)} for c in HEADLINE_CODES],
+        "measures": [{"code": c, "label": _labels("measures", c)} for c in MEASURES],
     }
 
 

@@ -175,6 +175,8 @@ class PublicHistory(Projection[View]):
             recorded = case.claims[event.id]
             if dossier.publication_of(case, recorded).state == PUBLISHED:
                 self._publish(_Turn(event, dossier, case), recorded)
+                if dossier.merged:
+                    self._join(dossier)
             return
         # A correction is a claim, whose entry has its id.
         self._used = isinstance(event.body, ClaimCorrected)
@@ -240,10 +242,14 @@ class PublicHistory(Projection[View]):
         return [_Live._make(row) for row in rows]
 
     def _join(self, dossier: Dossier) -> None:
-        """Show the changes of each case under the one that stays, where the public may know."""
+        """Show the changes of each case under the one that stays, where the public may know.
+
+        Where nothing is shown it may not: that case may never have been public.
+        """
         table = public_events[self.view.view_set]
+        is_shown = any(True for _ in dossier.list_shown())
         for case in dossier.cases:
-            shown_under = dossier.main.id if dossier.is_joined(case) else case.id
+            shown_under = dossier.main.id if is_shown and dossier.is_joined(case) else case.id
             stale = (table.c.case_id == case.id, table.c.dossier_id != shown_under)
             self.view.write(update(table).where(*stale).values(dossier_id=shown_under))
             self._headlines.pop(case.id, None)
@@ -333,7 +339,7 @@ class PublicHistory(Projection[View]):
                 "event_id": recorded.event_id,
                 "root_id": recorded.root,
                 "case_id": case.id,
-                "dossier_id": dossier.main.id if dossier.is_joined(case) else case.id,
+                "dossier_id": dossier.main.id if turn.is_public else case.id,
                 "code": case.code,
                 "version": self._next_version(case.id),
                 "kind": kind,
