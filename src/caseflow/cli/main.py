@@ -9,9 +9,11 @@ import click
 
 from .database import migrate, rebuild
 from .demo import demo
+from .exports import export
 from .imports import import_
 from .openapi import openapi
 from .partners import key, partner
+from .publication import freeze, unfreeze
 from .replay import replay
 from .serve import serve
 from .terminal import escape
@@ -42,7 +44,9 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, demo, import_, replay, rebuild, partner, key, openapi):
+for command in (
+    serve, migrate, demo, import_, export, replay, rebuild, freeze, unfreeze, partner, key, openapi,
+):  # fmt: skip
     main.add_command(command)
 
 

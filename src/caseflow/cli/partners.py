@@ -4,16 +4,21 @@ What a script needs, an id or a key, stands alone on standard output.
 """
 
 import re
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import click
 
 from .house import opened_house
-from .terminal import escape, output
+from .moments import parse_moment
+from .terminal import escape, messages, output, progress
 
 if TYPE_CHECKING:
+    from caseflow.bootstrap import House
     from caseflow.eventstore.partners import ApiKey
+    from caseflow.eventstore.quarantine import Quarantined, Suspect
 
 HOUR_MICROSECONDS = 3_600_000_000
 DAY_MICROSECONDS = 24 * HOUR_MICROSECONDS
@@ -72,7 +77,7 @@ def list_() -> None:
 
 @click.group()
 def key() -> None:
-    """Issue, list, rotate and revoke the keys of partners."""
+    """Issue, list, rotate and revoke the keys of partners, and hide what a stolen one posted."""
 
 
 @key.command("issue")
@@ -185,3 +190,77 @@ def revoke(key_id: UUID) -> None:
     with opened_house() as house, house.write() as connection:
         revoke_key(connection, key_id, house.clock())
     click.echo(f"key {key_id} is revoked", err=True)
+
+
+@key.command("quarantine")
+@click.argument("key_id", type=click.UUID)
+@click.option(
+    "--since",
+    required=True,
+    callback=parse_moment,
+    metavar="TIME",
+    help="From when on the key is not to be trusted, such as 2026-02-10T09:30:00Z.",
+)
+@click.option("--keep-key", is_flag=True, help="Do not revoke the key.")
+def quarantine(key_id: UUID, since: int, keep_key: bool) -> None:
+    """Revoke KEY_ID, and hide what was posted with it since TIME until it is reviewed.
+
+    Prints a line for each thing that was hidden: its id and, after a tab, the id of the event that
+    hides it, which is the one to approve in a review. Running it again hides nothing twice.
+    """
+    from caseflow.eventstore.quarantine import Suspect
+
+    with opened_house() as house:
+        click.echo(_stop_key(house, key_id, keep_key=keep_key), err=True)
+        found = _hide(house, Suspect(key_id, since))
+        if not keep_key:
+            _await_end_of_key()
+            last = _hide(house, Suspect(key_id, since))
+            found = last._replace(steps=[*found.steps, *last.steps])
+    for step in found.steps:
+        click.echo(f"{step.target}\t{step.event_id}")
+    _print_quarantined(found)
+
+
+def _stop_key(house: "House", key_id: UUID, *, keep_key: bool) -> str:
+    """Revoke a key unless it is to be kept; return what to tell. Raises NotFoundError."""
+    from caseflow.eventstore.partners import get_key, revoke_key
+
+    with house.write() as connection:
+        found = get_key(connection, key_id)
+        if found.revoked_at is not None:
+            return f"key {key_id} was revoked at {_minute(found.revoked_at)}"
+        if keep_key:
+            return f"key {key_id} is kept: what it posts from now on is not hidden"
+        revoke_key(connection, key_id, house.clock())
+    return f"key {key_id} is revoked"
+
+
+def _await_end_of_key() -> None:
+    """Wait until no running service takes a key that was revoked for one that is in force."""
+    from caseflow.api.auth import CACHE_MICROSECONDS
+
+    time.sleep(CACHE_MICROSECONDS / 1_000_000)
+
+
+def _hide(house: "House", suspect: "Suspect") -> "Quarantined":
+    with progress(messages(), "hiding", None) as advance:
+        return house.quarantine(suspect, advance)
+
+
+def _print_quarantined(found: "Quarantined") -> None:
+    """Print on standard error how much was hidden, and what is left for a human."""
+    from rich.table import Table
+
+    console = messages()
+    done = Table("done", "", box=None, pad_edge=False, show_header=False)
+    done.columns[0].justify = "right"
+    for kind, number in sorted(Counter(step.kind for step in found.steps).items()):
+        done.add_row(str(number), kind)
+    console.print(done if found.steps else "there is nothing to hide, or it was hidden before")
+    console.print("an import that was under way may go on: run this again when it is over")
+    if found.left:
+        left = Table("left for you", "event", "case", "", box=None, pad_edge=False)
+        for one in found.left:
+            left.add_row(one.type, str(one.event_id), str(one.case_id), escape(one.why))
+        console.print(left)

@@ -198,6 +198,14 @@ def _get_key_in_force(connection: Connection, key_id: UUID, at: int) -> ApiKey:
     return _key_of(row)
 
 
+def get_key(connection: Connection, key_id: UUID) -> ApiKey:
+    """Return a key, in force or not. Raises NotFoundError."""
+    row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no such key")
+    return _key_of(row)
+
+
 def revoke_key(connection: Connection, key_id: UUID, at: int) -> None:
     """Revoke a key from now on. Raises NotFoundError."""
     done = connection.execute(
