@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Engine, select, update
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.key_files import read_or_create_master_key
+from caseflow.eventstore.key_use import KeyUses
 from caseflow.eventstore.keys import (
     KeyStore,
     MissingKeyStoreError,
@@ -22,15 +24,18 @@ from caseflow.eventstore.keys import (
 )
 from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.mapper import SealedMapper
+from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
+from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader
-from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds
+from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds, read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
 from caseflow.eventstore.tables import events, log_head
 from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import Writer
-from caseflow.projections.partner.history import list_due
+from caseflow.projections.partner.history import Placed, list_by_key, list_due
 from caseflow.projections.projector import HouseProjector
 from caseflow.projections.rebuild import rebuild
+from caseflow.projections.view import VIEW_SETS
 from caseflow.settings import Settings, read_settings
 
 # The framework takes most of a second to load, and most commands do without it.
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from caseflow.api.services import Services
 
 EMBARGO_SECONDS: Final = 1.0
+# Cases in which a key's events are hidden, before the next are asked for.
+HIDDEN_TOGETHER: Final = 100
+KEY_USE_SECONDS: Final = 1.0
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
 CACHED_NUMBERS: Final = 200
@@ -68,11 +76,12 @@ class House:
             self.keys = open_keys(settings, self.keys_engine)
         except BaseException:
             # Nobody gets this house, so nobody could close it.
-            self._let_go()
+            self.let_go()
             raise
         self.mapper = SealedMapper(self.keys)
         self.recorder = SqlApplicationRecorder(self.engine, clock)
         self.reader = LogReader(self.engine, self.mapper)
+        self.read_log = ReadLog(self.engine, clock)
         self.writer = Writer(self.recorder, self.mapper, self.keys, HouseProjector)
         self.cases = Cases(
             self.writer,
@@ -80,25 +89,40 @@ class House:
             two_person=settings.review == "two_person",
             new_id=new_id,
         )
+        self.figures = Figures(
+            self.cases,
+            KeyedHash(self.keys.get_secret("lookup")),
+            two_person=settings.review == "two_person",
+            new_id=new_id,
+        )
         self.watcher = self.recorder.watch()
-        self._embargoes = EmbargoClock(self)
+        self.key_uses = KeyUses(self.engine, clock)
+        self._timers = (
+            # Only an event, never a read, ends an embargo.
+            Timer("embargoes", EMBARGO_SECONDS, self.release_due),
+            Timer("key-uses", KEY_USE_SECONDS, self.key_uses.write_due),
+        )
 
     def start(self) -> None:
         """Start the writer and what follows the log."""
         self.writer.start()
         self.watcher.start()
-        self._embargoes.start()
+        for timer in self._timers:
+            timer.start()
 
     def close(self) -> None:
         """Finish what was asked for, and let go of the databases."""
-        self._embargoes.stop()
+        for timer in self._timers:
+            timer.stop()
         self.watcher.stop()
         # It still holds a connection of its own, apart from the pool.
         self.watcher.join()
         self.writer.stop()
-        self._let_go()
+        _try_to(self.key_uses.write_all, "key-uses")
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let go of the databases; for a house that was not started."""
         self.engine.dispose()
         self.keys_engine.dispose()
 
@@ -117,6 +141,8 @@ class House:
     def release_due(self) -> int:
         """Release the claims whose embargo is over; return how many."""
         with self.reader.snapshot() as snapshot:
+            if snapshot.head.frozen:
+                return 0
             due = list_due(snapshot.connection, snapshot.view_set, self.clock())
         futures = [self.cases.release_publication(case, claim) for case, claim in due]
         released = 0
@@ -126,6 +152,36 @@ class House:
                 future.result()
                 released += 1
         return released
+
+    def quarantine(
+        self, suspect: Suspect, on_progress: Callable[[int], None] = lambda done: None
+    ) -> Quarantined:
+        """Hide what was posted with a key since a moment, until it is reviewed.
+
+        Also what is posted while it runs. on_progress: told how many cases are done.
+        """
+        steps, left = list[Step](), dict[UUID, Left]()
+        hiding = Quarantine(self.writer, KeyedHash(self.keys.get_secret("lookup")))
+        done, seen = 0, 0
+        while posted := self._list_posted(suspect, seen):
+            seen = posted[-1].position
+            found = list(dict.fromkeys(placed.case_id for placed in posted))
+            for start in range(0, len(found), HIDDEN_TOGETHER):
+                batch = found[start : start + HIDDEN_TOGETHER]
+                for future in [hiding.hide(suspect, originator_id) for originator_id in batch]:
+                    quarantined = future.result()
+                    steps += quarantined.steps
+                    left |= {one.event_id: one for one in quarantined.left}
+                done += len(batch)
+                on_progress(done)
+        return Quarantined(steps, list(left.values()))
+
+    def _list_posted(self, suspect: Suspect, after: int) -> list[Placed]:
+        """Return what was posted with a key since a moment, from after a position of the log."""
+        with self.reader.snapshot() as snapshot:
+            where = snapshot.connection, snapshot.view_set
+            found = list_by_key(*where, suspect.key_id, suspect.since)
+        return [placed for placed in found if placed.position > after]
 
     def rebuild(self, on_progress: Callable[[int], None] = lambda position: None) -> int:
         """Make all views again from the log; return the last position."""
@@ -145,31 +201,38 @@ class House:
         )
 
 
-class EmbargoClock:
-    """Asks once a second which embargoes are over: only an event, never a read, ends one."""
+class Timer:
+    """Does something again and again, on a thread of its own."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, name: str, seconds: float, work: Callable[[], object]) -> None:
+        """seconds: from the end of one round to the beginning of the next."""
+        self._name = name
+        self._seconds = seconds
+        self._work = work
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="embargoes", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin; the first round comes after the seconds."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop, after the round that is going on."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(EMBARGO_SECONDS):
-            try:
-                self._house.release_due()
-            except Exception as error:
-                # The database may be away for a moment; the next round asks again.
-                logger.warning("embargoes were not looked at: %s", type(error).__name__)
+        while not self._stopped.wait(self._seconds):
+            _try_to(self._work, self._name)
+
+
+def _try_to(work: Callable[[], object], name: str) -> None:
+    try:
+        work()
+    except Exception as error:
+        # The database may be away for a moment; the next round tries again.
+        logger.warning("%s not looked after: %s", name, type(error).__name__)
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyStore:
@@ -215,6 +278,23 @@ def migrate_house(settings: Settings) -> None:
     migrate(settings.database_url)
     check_key_store_exists(settings)
     migrate_keys(settings.keys_url)
+    rebuild_stale_views(settings)
+
+
+def rebuild_stale_views(settings: Settings) -> None:
+    """Make the views anew where a migration has changed their shape."""
+    engine = make_engine(settings.database_url)
+    try:
+        with wrapped_errors(), begin_read(engine) as connection:
+            view_set = read_head(connection).view_set
+    finally:
+        engine.dispose()
+    if view_set not in VIEW_SETS:
+        house = House(settings)
+        try:
+            house.rebuild()
+        finally:
+            house.let_go()
 
 
 @contextmanager
@@ -247,19 +327,29 @@ def make_services(house: House) -> "Services":
     """Return what the handlers of the API work with."""
     from caseflow.api.auth import Authenticator
     from caseflow.api.caches import Cache
+    from caseflow.api.rate_limits import RateLimits
     from caseflow.api.services import Services
 
     settings = house.settings
+    authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
     return Services(
         base_url=settings.base_url,
         name=settings.name,
         max_body_bytes=settings.max_body_bytes,
         cases=house.cases,
+        figures=house.figures,
         clock=house.clock,
         reader=house.reader,
         writer=house.writer,
         watcher=house.watcher,
-        authenticator=Authenticator(house.read, house.clock),
+        authenticator=authenticator,
+        rate_limits=RateLimits(
+            authenticator,
+            per_partner=settings.rate_per_partner,
+            per_address=settings.rate_per_address,
+            proxies=settings.proxies,
+        ),
+        read_log=house.read_log,
         documents=Cache(CACHED_DOCUMENTS),
         entries=Cache(CACHED_ENTRIES),
         numbers=Cache(CACHED_NUMBERS),

@@ -10,9 +10,24 @@ from urllib.parse import quote
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from . import cases, events, feeds, health, imports, statistics, vocabulary
+from . import (
+    cases,
+    events,
+    exports,
+    feeds,
+    figures,
+    health,
+    imports,
+    judgements,
+    persons,
+    reads,
+    reference,
+    statistics,
+    vocabulary,
+)
 from .openapi import read_openapi
 from .problems import EXCEPTION_HANDLERS, problem_page
+from .rate_limits import UNLIMITED
 from .services import Services
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -26,15 +41,31 @@ HANDLERS = (
     cases.read_one_case,
     cases.list_history,
     events.record_claim,
+    events.preview_event,
+    judgements.correct_claim,
+    judgements.retract_claim,
+    judgements.corroborate_claim,
+    judgements.dispute_claim,
+    judgements.change_visibility,
+    judgements.review_event,
+    persons.change_consent,
+    persons.amend_subject,
+    persons.merge_case,
+    persons.unmerge_case,
     events.read_event,
     events.follow_log,
+    figures.report_figure,
     imports.import_records,
+    exports.export_log,
     statistics.read_statistics,
     vocabulary.get_vocabulary,
     feeds.read_all,
     feeds.read_case_feed,
+    reads.list_restricted_reads,
     problem_page,
     read_openapi,
+    reference.read_reference,
+    reference.read_asset,
 )
 
 
@@ -54,7 +85,12 @@ class Application(Litestar):
         sent = scope.get("raw_path") or b""
         if b"%" in sent:
             scope = {**scope, "path": sent.partition(b"?")[0].decode("ascii", "replace")}
-        await super().__call__(scope, receive, self._with_all_methods(scope, send))
+        send = self._with_all_methods(scope, send)
+        if scope["type"] == "http" and scope["path"] not in UNLIMITED:
+            limits = self.state.services.rate_limits
+            await limits.answer(super().__call__, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def _with_all_methods(self, scope: Any, send: Any) -> Any:
         """Return a `send` that mends the answer to OPTIONS.

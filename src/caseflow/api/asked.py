@@ -50,6 +50,13 @@ class Asked:
         """Return the position after which to begin."""
         return parameters.parse_position(self._query, "after") or 0
 
+    @property
+    def lines(self) -> int | None:
+        """Return how many lines are wanted at most, None for all."""
+        return parameters.parse_integer(
+            self._query, "limit", lowest=1, highest=parameters.MAX_POSITION
+        )
+
     def wait_seconds(self, highest: int) -> int:
         """Return for how long to wait for news."""
         return parameters.parse_integer(self._query, "wait", lowest=0, highest=highest) or 0

@@ -8,34 +8,33 @@ import msgspec
 from litestar import Response, post
 from litestar.params import FromPath
 
-from caseflow.domain.case import Case
 from caseflow.domain.errors import NotFoundError
 from caseflow.domain.facts import counts_on
-from caseflow.eventstore.application import Answer, Opening
+from caseflow.eventstore.application import Answer, Opening, Recorded
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
+from caseflow.projections.public.values import WITHDRAWN
 
-from .answers import answer_list, answer_read, answer_write
+from .answers import answer_elsewhere, answer_list, answer_read, answer_write
 from .asked import Asked, Moment
+from .duplicates import add_possible_duplicates
 from .listing import Lister, PartnerLister, PublicLister, list_page
 from .reading import (
     NO_CASE,
+    MergedError,
     find_case_id,
     get_case,
     get_public_case,
+    is_told,
     list_changes,
     read_case,
     read_public_case,
+    render_change,
 )
-from .rendering import (
-    render_case,
-    render_claim,
-    render_public_event,
-    render_record_event,
-)
+from .rendering import list_readable, render_case, render_claim, render_record_event
 from .routes import read
-from .services import AnyRequest, Services, audience_of, services_of
+from .services import AnyRequest, Services, services_of
 
 _OPENING = msgspec.json.Decoder(Opening)
 Json = dict[str, Any]
@@ -50,19 +49,24 @@ async def open_case(request: AnyRequest) -> Response[bytes]:
     body = await services.read_json(request)
     opening, attempt = decode_body(_OPENING, body), services.find_attempt(request, caller, body)
 
-    def render(case: Case, event_id: UUID, position: int | None) -> Json:
-        rendered = render_case(case, caller, language, position=position)
-        return {**rendered, "possible_duplicates": []}
+    def render(found: Recorded) -> Json:
+        return render_case(found.dossier, caller, language, position=found.position)
 
     answer = await services.wait(services.cases.open_case(caller, opening, render, attempt=attempt))
-    return await _answer(services, answer, language)
+    await add_possible_duplicates(services, caller, opening.subject, answer.rendered, language)
+    return await _answer(request, caller, answer, language)
 
 
-async def _answer(services: Services, answer: Answer, language: str) -> Response[bytes]:
+async def _answer(
+    request: AnyRequest, caller: Caller, answer: Answer, language: str
+) -> Response[bytes]:
+    services = services_of(request)
     rendered = answer.rendered
     if rendered["position"] is None:
         rendered["position"] = await services.find_position(UUID(rendered["id"]), None)
-    return answer_write(
+    return await answer_write(
+        request,
+        caller,
         rendered,
         answer,
         version=rendered["version"],
@@ -73,17 +77,23 @@ async def _answer(services: Services, answer: Answer, language: str) -> Response
 
 @read("/v1/cases/{case:str}")
 def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
-    """Return a case and where it stands: now, on a day, as it was known at a time."""
+    """Return a case and where it stands: now, on a day, as it was known at a time.
+
+    A case that was merged into another answers 307 with the address of that.
+    """
     services = services_of(request)
     asked = Asked(request, "as_of", "known_at", "lang", "min_position")
     caller, moment = services.find_caller(request), asked.moment
     with services.snapshot(caller, asked.min_position) as snapshot:
         case_id = find_case_id(services, snapshot, caller, unquote(case))
-        if caller is None:
-            found = get_public_case(snapshot, case_id)
-            rendered = read_public_case(snapshot, found, asked.language, moment)
-        else:
-            rendered = read_case(services, snapshot, caller, case_id, asked.language, moment)
+        try:
+            if caller is None:
+                found = get_public_case(snapshot, case_id)
+                rendered = read_public_case(snapshot, found, asked.language, moment)
+            else:
+                rendered = read_case(services, snapshot, caller, case_id, asked.language, moment)
+        except MergedError as error:
+            return answer_elsewhere(request, f"/v1/cases/{error.case_id}")
     return answer_read(
         request, caller, rendered, language=asked.language, version=rendered["version"]
     )
@@ -91,21 +101,24 @@ def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
 
 @read("/v1/cases/{case:str}/events")
 def list_history(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
-    """Return the history of a case, oldest first."""
+    """Return the history of a case, oldest first; what was corrected or taken back says so."""
     services = services_of(request)
     asked = Asked(request, "as_of", "known_at", "lang", "min_position", "limit", "cursor")
     caller, moment = services.find_caller(request), asked.moment
     with services.snapshot(caller, asked.min_position) as snapshot:
         case_id = find_case_id(services, snapshot, caller, unquote(case))
-        items = (
-            _public_history(services, snapshot, case_id, moment)
-            if caller is None
-            else _history(services, snapshot, caller, case_id, moment)
-        )
+        try:
+            items = (
+                _public_history(services, snapshot, case_id, moment)
+                if caller is None
+                else _history(services, snapshot, caller, case_id, moment)
+            )
+        except MergedError as error:
+            return answer_elsewhere(request, f"/v1/cases/{error.case_id}/events")
     after = asked.cursor(int)
-    later = [item for item in items if after is None or item["version"] > after]
+    later = [item for item in items if after is None or item["position"] > after]
     page = later[: asked.limit]
-    cursor = page[-1]["version"] if len(later) > len(page) else None
+    cursor = page[-1]["position"] if len(later) > len(page) else None
     return answer_list(request, caller, page, cursor, language=asked.language)
 
 
@@ -116,27 +129,30 @@ def _public_history(
     changes = list_changes(snapshot, case_id, moment)
     if not changes:
         raise NotFoundError(NO_CASE)
+    told = [change for change in changes if change.kind != WITHDRAWN]
     return [
-        render_public_event(change, services.name)
-        for change in changes
-        if counts_on(change.decode_facts(), moment.as_of)
+        render_change(change, changes, services.name)
+        for change in told
+        if is_told(change, moment.as_of) or (change.is_withdrawn and moment.as_of is None)
     ]
 
 
 def _history(
     services: Services, snapshot: Snapshot, caller: Caller, case_id: UUID, moment: Moment
 ) -> list[Json]:
-    case = get_case(services, snapshot, case_id, moment).case
-    positions = services.positions(snapshot, case_id)
-    readable = {c.event_id for c in case.claims_for(audience_of(caller), caller.partner_id)}
+    dossier = get_case(services, snapshot, case_id, moment).dossier
     items = []
-    for event in services.reader.list_events(snapshot, case_id, lte=case.version):
-        position = positions.get(event.id)
-        if event.claim is None:
-            items.append(render_record_event(event, caller, position))
-        elif event.id in readable and counts_on(case.claims[event.id].facts, moment.as_of):
-            items.append(render_claim(case, case.claims[event.id], caller, position))
-    return items
+    for case in dossier.cases:
+        positions, readable = services.positions(snapshot, case.id), list_readable(case, caller)
+        for event in services.reader.list_events(snapshot, case.id, lte=case.version):
+            recorded, about = case.claims.get(event.id), case.find_claim_of(event.body)
+            position = positions[event.id]
+            if recorded is None:
+                if about is None or about.event_id in readable:
+                    items.append(render_record_event(case, event, caller, position))
+            elif event.id in readable and counts_on(recorded.facts, moment.as_of):
+                items.append(render_claim(dossier, recorded, caller, position))
+    return sorted(items, key=lambda item: item["position"])
 
 
 @read("/v1/cases")

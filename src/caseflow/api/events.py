@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 from uuid import UUID
@@ -12,26 +12,35 @@ from anyio.to_thread import run_sync
 from litestar import Response, post, route
 from litestar.params import FromPath
 
-from caseflow.domain.case import Case
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import NotFoundError
-from caseflow.domain.vocabulary import VISIBILITY_RANK, AnyClaim
+from caseflow.domain.vocabulary import AnyClaim
+from caseflow.eventstore.application import Answer, Recorded
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
-from caseflow.projections.partner.history import Placed, find_event, list_placed
-from caseflow.projections.public.history import find_published, list_published
+from caseflow.projections.partner.history import Placed, list_placed
+from caseflow.projections.public.feed import Site
+from caseflow.projections.public.history import find_change, list_published
 
 from .answers import answer_list, answer_read, answer_write
 from .asked import Asked
 from .conditional import REVALIDATED
 from .parameters import parse_if_match
-from .reading import NO_EVENT, find_event_id, get_case
+from .preview import render_preview
+from .reading import (
+    find_event_id,
+    get_dossier,
+    get_placed,
+    read_public_event,
+    render_change,
+)
 from .rendering import (
     render_claim,
-    render_public_event,
     render_record_event,
     render_status,
 )
+from .reported import read_event_of_no_case
 from .routes import GET_AND_HEAD, read
 from .services import AnyRequest, Services, audience_of, position_of, services_of
 
@@ -50,11 +59,8 @@ async def record_claim(request: AnyRequest, case: FromPath[str]) -> Response[byt
     body = await services.read_json(request)
     claim, attempt = decode_body(_CLAIM, body), services.find_attempt(request, caller, body)
 
-    def render(found: Case, event_id: UUID, position: int | None) -> tuple[Json, int]:
-        recorded = found.claims[event_id]
-        status = found.status_for(audience_of(caller), caller.partner_id)
-        rendered = render_claim(found, recorded, caller, position)
-        return {**rendered, "status": render_status(status, language)}, found.version
+    def render(found: Recorded) -> tuple[Json, int]:
+        return render_recorded(found, caller, language), found.case.version
 
     answer = await services.wait(
         services.cases.record_claim(
@@ -66,10 +72,31 @@ async def record_claim(request: AnyRequest, case: FromPath[str]) -> Response[byt
             attempt=attempt,
         )
     )
+    return await answer_recorded(request, caller, answer, language)
+
+
+def render_recorded(found: Recorded, caller: Caller, language: str) -> Json:
+    """Return an event that was recorded, and where the case stands now."""
+    recorded = found.case.claims.get(found.event_id)
+    if recorded is not None:
+        rendered = render_claim(found.dossier, recorded, caller, found.position)
+    else:
+        rendered = render_record_event(found.case, found.find_event(), caller, found.position)
+    status = found.dossier.status_for(audience_of(caller), caller.partner_id)
+    return {**rendered, "status": render_status(status, language)}
+
+
+async def answer_recorded(
+    request: AnyRequest, caller: Caller, answer: Answer, language: str
+) -> Response[bytes]:
+    """Return the answer to what recorded an event; rendered: the event and the case's version."""
+    services = services_of(request)
     rendered, version = answer.rendered
     if rendered["position"] is None:
         rendered["position"] = await services.find_position(None, UUID(rendered["id"]))
-    return answer_write(
+    return await answer_write(
+        request,
+        caller,
         rendered,
         answer,
         version=version,
@@ -87,38 +114,57 @@ def read_event(request: AnyRequest, event: FromPath[str]) -> Response[bytes]:
     with services.snapshot(caller, asked.min_position) as snapshot:
         event_id = find_event_id(services, snapshot, caller, unquote(event))
         if caller is None:
-            rendered = _read_public(services, snapshot, event_id)
+            rendered = read_public_event(snapshot, event_id, services.name)
         else:
             rendered = _read(services, snapshot, caller, event_id)
     return answer_read(request, caller, rendered)
 
 
-def _read_public(services: Services, snapshot: Snapshot, event_id: UUID) -> Json:
-    found = find_published(snapshot.connection, snapshot.view_set, event_id)
-    if found is None:
-        raise NotFoundError(NO_EVENT)
-    return render_public_event(found, services.name)
+@read("/v1/events/{event:str}/preview")
+def preview_event(request: AnyRequest, event: FromPath[str]) -> Response[bytes]:
+    """Return what the public sees of a claim, or would see once nothing holds it back any more.
+
+    Of a claim that is withheld it would see nothing; the reason is told.
+    """
+    services = services_of(request)
+    asked = Asked(request, "min_position", "lang")
+    caller = services.require_key(request)
+    with services.snapshot(caller, asked.min_position) as snapshot:
+        event_id = find_event_id(services, snapshot, caller, unquote(event))
+        placed = get_placed(snapshot, caller, event_id)
+        dossier = get_dossier(services, snapshot, placed.case_id)
+    case = dossier.find_case_of(event_id)
+    if case is None:
+        raise NotFoundError("the event is no claim: the public sees what it does to claims")
+    site = Site(services.base_url, services.name)
+    rendered = render_preview(dossier, case, case.claims[event_id], site, asked.language)
+    return answer_read(request, caller, rendered, language=asked.language)
 
 
 def _read(services: Services, snapshot: Snapshot, caller: Caller, event_id: UUID) -> Json:
-    placed = find_event(snapshot.connection, snapshot.view_set, event_id)
-    if placed is None or not _may_read(placed, caller):
-        raise NotFoundError(NO_EVENT)
-    return _render_placed(services, snapshot, caller, placed)
+    placed = get_placed(snapshot, caller, event_id)
+    dossier = services.reader.find_dossier(snapshot, placed.case_id)
+    return _render(services, snapshot, caller, placed, dossier=dossier)
 
 
-def _may_read(placed: Placed, caller: Caller) -> bool:
-    floor = VISIBILITY_RANK[audience_of(caller)]
-    return placed.partner_id == caller.partner_id or VISIBILITY_RANK[placed.visibility] >= floor
-
-
-def _render_placed(services: Services, snapshot: Snapshot, caller: Caller, placed: Placed) -> Json:
-    case = get_case(services, snapshot, placed.case_id).case
-    recorded = case.claims.get(placed.event_id)
-    if recorded is not None:
-        return render_claim(case, recorded, caller, placed.position)
+def _render(
+    services: Services,
+    snapshot: Snapshot,
+    caller: Caller,
+    placed: Placed,
+    *,
+    dossier: Dossier | None,
+) -> Json:
+    """Return an event as JSON; dossier: the cases about its person, None for one of no case."""
+    if dossier is None:
+        return read_event_of_no_case(services.reader, snapshot, caller, placed)
+    case = dossier.find_case_of(placed.event_id)
+    if case is not None:
+        recorded = case.claims[placed.event_id]
+        return render_claim(dossier, recorded, caller, placed.position)
     event = services.reader.get_event(snapshot, placed.case_id, placed.version)
-    return render_record_event(event, caller, placed.position)
+    case = next((c for c in dossier.cases if c.id == placed.case_id), None)
+    return render_record_event(case, event, caller, placed.position)
 
 
 # -- the log from a position ----------------------------------------------------------------------
@@ -140,15 +186,13 @@ async def follow_log(request: AnyRequest) -> Response[bytes]:
     while not seen.items and await _grows(services, seen.head, deadline):
         seen = await run_sync(look)
     position = seen.items[-1]["position"] if len(seen.items) == limit else seen.position
-    return answer_list(
-        request,
-        caller,
-        seen.items,
-        None,
+    answer = partial(
+        answer_list,
         more={"position": max(position, after)},
         # What is next at this address is not what was there before: a cache has to ask.
         cache_control=REVALIDATED if caller is None else None,
     )
+    return await run_sync(answer, request, caller, seen.items, None)
 
 
 async def _grows(services: Services, head: int, deadline: float) -> bool:
@@ -175,17 +219,20 @@ def _look(
     services: Services, caller: Caller | None, min_position: int | None, after: int, limit: int
 ) -> Seen:
     with services.snapshot(caller, min_position) as snapshot:
-        items = _list_after(services, snapshot, caller, after, limit)
+        items = list_after(services, snapshot, caller, after, limit)
         return Seen(items, position_of(snapshot, caller), snapshot.head.position)
 
 
-def _list_after(
+def list_after(
     services: Services, snapshot: Snapshot, caller: Caller | None, after: int, limit: int
 ) -> list[Json]:
+    """Return the events after a position that a caller may read, in order, as JSON."""
     connection, view_set = snapshot.connection, snapshot.view_set
     if caller is None:
         changes = list_published(connection, view_set, after=after, limit=limit)
-        return [render_public_event(change, services.name) for change in changes]
+        named = {s for c in changes for s in (c.takes_back, c.taken_back_by) if s is not None}
+        found = [find_change(connection, view_set, sequence) for sequence in sorted(named)]
+        return [render_change(change, [f for f in found if f], services.name) for change in changes]
     placed = list_placed(
         connection,
         view_set,
@@ -194,4 +241,8 @@ def _list_after(
         audience=audience_of(caller),
         own=caller.partner_id,
     )
-    return [_render_placed(services, snapshot, caller, p) for p in placed]
+    # Of one case there are mostly several, and each takes some queries.
+    find_dossier = cache(partial(services.reader.find_dossier, snapshot))
+    return [
+        _render(services, snapshot, caller, p, dossier=find_dossier(p.case_id)) for p in placed
+    ]

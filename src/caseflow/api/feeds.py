@@ -1,22 +1,27 @@
 """Feeds: Atom documents, made once after a change and kept as bytes."""
 
+from uuid import UUID
+
 from litestar import Response
 from litestar.params import FromPath
 
 from caseflow.domain.errors import NotFoundError
+from caseflow.eventstore.names import find_case_by_code
 from caseflow.eventstore.reading import Snapshot
 from caseflow.projections.public import feed
 from caseflow.projections.public.feed import FeedName, Site
-from caseflow.projections.public.history import Published
-from caseflow.projections.public.status import PublicCase, find_case
+from caseflow.projections.public.history import Published, find_change
+from caseflow.projections.public.status import PublicCase
 
+from .answers import answer_elsewhere
 from .asked import Asked
 from .conditional import PUBLIC, Document, make_document, respond_document
-from .reading import CODE
+from .reading import CODE, MergedError, get_public_case
 from .routes import read
 from .services import AnyRequest, Services, services_of
 
 MEDIA_TYPE = "application/atom+xml; charset=utf-8"
+NO_FEED = "there is no such feed"
 
 
 @read("/feeds/all.atom")
@@ -30,7 +35,7 @@ def read_case_feed(request: AnyRequest, file: FromPath[str]) -> Response[bytes]:
     """Return the newest public changes of one case, `{code}.atom`."""
     code, dot, kind = file.rpartition(".")
     if not dot or kind != "atom" or not CODE.fullmatch(code):
-        raise NotFoundError("there is no such feed")
+        raise NotFoundError(NO_FEED)
     return _read(request, FeedName(f"/feeds/cases/{file}", code=code), code)
 
 
@@ -39,11 +44,18 @@ def _read(request: AnyRequest, name: FeedName, code: str | None) -> Response[byt
     asked = Asked(request, "lang", "min_position")
     language = asked.language
     with services.snapshot(None, asked.min_position) as snapshot:
-        case = _find_case(snapshot, code)
+        try:
+            case = _find_case(snapshot, code) if code else None
+        except MergedError as error:
+            return _answer_elsewhere(request, snapshot, error.case_id)
+        if code and case is None:
+            raise NotFoundError(NO_FEED)
         last = feed.find_last(
             snapshot.connection, snapshot.view_set, case.case_id if case else None
         )
-        key = (name.path, language, last, snapshot.view_set)
+        # A merge or another label changes the feed of a case without a change of its own.
+        look = (case.version, case.labels) if case else None
+        key = (name.path, language, last, look, snapshot.view_set)
         document = services.documents.get(
             key, lambda: _make(services, snapshot, name, case, language)
         )
@@ -56,13 +68,18 @@ def _read(request: AnyRequest, name: FeedName, code: str | None) -> Response[byt
     )
 
 
-def _find_case(snapshot: Snapshot, code: str | None) -> PublicCase | None:
-    if code is None:
+def _find_case(snapshot: Snapshot, code: str) -> PublicCase | None:
+    case_id = find_case_by_code(snapshot.connection, code)
+    try:
+        return get_public_case(snapshot, case_id) if case_id else None
+    except NotFoundError:
+        # As one whose code nobody has.
         return None
-    found = find_case(snapshot.connection, snapshot.view_set, code)
-    if found is None:
-        raise NotFoundError("there is no such feed")
-    return found
+
+
+def _answer_elsewhere(request: AnyRequest, snapshot: Snapshot, case_id: UUID) -> Response[bytes]:
+    shown_under = get_public_case(snapshot, case_id)
+    return answer_elsewhere(request, f"/feeds/cases/{shown_under.code}.atom")
 
 
 def _make(
@@ -70,14 +87,25 @@ def _make(
 ) -> Document:
     site = Site(services.base_url, services.name)
     label = case.decode_labels()[language] if case else None
-    changes = feed.list_window(
-        snapshot.connection, snapshot.view_set, case.case_id if case else None
-    )
+    connection, view_set = snapshot.connection, snapshot.view_set
+    window = feed.list_window(connection, view_set, case.case_id if case else None)
+    named = {c.takes_back for c in window.changes} | {c.gone_by for c in window.tombstones}
+    others = {
+        sequence: find_change(connection, view_set, sequence)
+        for sequence in named
+        if sequence is not None
+    }
+    when = {s: change.published_at for s, change in others.items() if change is not None}
 
     def entry(change: Published) -> bytes:
+        before = others.get(change.takes_back) if change.takes_back else None
+        replies_to = before.entry_id if before else None
         key = (change.sequence, language, snapshot.view_set)
-        return services.entries.get(key, lambda: feed.render_change(site, change, language))
+        return services.entries.get(
+            key, lambda: feed.render_change(site, change, language, replies_to)
+        )
 
-    body = feed.render_window(site, name._replace(label=label), changes, language, entry)
+    name = name._replace(label=label)
+    body = feed.render_window(site, name, window, language, entry, when)
     # No Last-Modified: it counts seconds, and of two changes in one a reader would miss the second.
     return make_document(body, media_type=MEDIA_TYPE)

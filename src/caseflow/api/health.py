@@ -25,14 +25,17 @@ def read_readiness(request: AnyRequest) -> Response[bytes]:
     services = services_of(request)
     if not services.writer.is_running:
         raise UnavailableError("the writer is not running")
+    caller = services.find_caller(request)
     with services.reader.snapshot() as snapshot:
         # Without a key, the position of publication: nothing unpublished moves a public number.
         ready = {
             "status": "ready",
             "database": "readable",
             "writer": "running",
-            "position": position_of(snapshot, services.find_caller(request)),
+            "position": position_of(snapshot, caller),
         }
+        if caller is not None:
+            ready["publication"] = "halted" if snapshot.head.frozen else "running"
     return respond(
         request, encode(ready), media_type=MediaType.JSON, cache_control=PRIVATE, vary=BY_KEY
     )

@@ -126,7 +126,7 @@ def _read_correction(body: bytes) -> _Read:
     value = parse_json(body)
     if not isinstance(value, dict) or "claim" in value:
         return _Read(convert_json(value, Correction), "/claim")
-    if value.get("type") in HAVE_REASONS:
+    if isinstance(code := value.get("type"), str) and code in HAVE_REASONS:
         told = 'a claim of this type has a reason of its own: send {"reason": …, "claim": {…}}'
         raise InvalidInputError(REFUSED, [("/reason", told)])
     reason = {"reason": value.pop("reason")} if "reason" in value else {}
@@ -186,6 +186,7 @@ async def change_visibility(request: AnyRequest, event: FromPath[str]) -> Respon
     """Say who may read a claim; what is narrowed is hidden at once, what is widened may wait."""
     asking = await ask(request, "events:write")
     asked = decode_body(_VISIBILITY, asking.body)
+    check_words(asked)
     target = await find_target(asking, event)
     told = {"claim_id": target.event_id, **fields_of(asked)}
     return await act(request, asking, ChangeVisibility, target.case_id, told)

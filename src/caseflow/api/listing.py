@@ -18,7 +18,14 @@ from caseflow.projections.public import status as public_status
 from caseflow.projections.public.status import PublicCase
 
 from .asked import NOW, Moment
-from .reading import fold_changes, get_case, list_changes, read_public_case
+from .reading import (
+    MergedError,
+    fold_changes,
+    get_case,
+    is_told,
+    list_changes,
+    read_public_case,
+)
 from .rendering import label_for, render_case, render_public_case
 from .services import Services, audience_of
 
@@ -75,16 +82,16 @@ class PublicLister:
         if moment == NOW:
             return read_public_case(self._snapshot, case, language, moment)
         changes = list_changes(self._snapshot, case.case_id, moment)
-        if not any(counts_on(change.decode_facts(), moment.as_of) for change in changes):
+        if not any(is_told(change, moment.as_of) for change in changes):
             return None
-        status, last = fold_changes(case, changes, moment.as_of), changes[-1]
+        status, last = fold_changes(self._snapshot, case, moment), changes[-1]
         if not wanted.matches(status, last.published_at):
             return None
         return render_public_case(
             case._replace(updated_at=last.published_at),
             status,
             language,
-            version=last.version,
+            version=len(changes),
             position=last.sequence,
             as_of=moment.as_of,
             known_at=moment.known_at_text,
@@ -122,19 +129,19 @@ class PartnerLister:
     ) -> Json | None:
         try:
             found = get_case(self._services, self._snapshot, case_id, moment)
-        except NotFoundError:
+        except (NotFoundError, MergedError):
             return None
-        case, caller = found.case, self._caller
+        dossier, caller = found.dossier, self._caller
         audience = audience_of(caller)
-        readable = case.claims_for(audience, caller.partner_id)
-        if moment.as_of and not any(counts_on(c.facts, moment.as_of) for c in readable):
+        readable = dossier.claims_for(audience, caller.partner_id)
+        if moment.as_of and not any(counts_on(c.facts, moment.as_of) for _, c in readable):
             return None
-        status = case.status_for(audience, caller.partner_id, as_of=moment.as_of)
-        changed_at = partner_status.find_last_change(case, audience, caller.partner_id)
-        if not (wanted.matches(status, changed_at) and wanted.names(self._labels(case))):
+        status = dossier.status_for(audience, caller.partner_id, as_of=moment.as_of)
+        changed_at = dossier.find_last_change(audience, caller.partner_id)
+        if not (wanted.matches(status, changed_at) and wanted.names(self._labels(dossier.main))):
             return None
         return render_case(
-            case,
+            dossier,
             caller,
             language,
             position=found.position,

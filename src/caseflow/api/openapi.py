@@ -47,6 +47,8 @@ empty one counts as not given.
 answered with 405 and `Allow`. Nothing is stored when an error is answered.
 - Without a key, what is not public answers 404, as what does not exist; `version`, `position` and \
 times are those of publication.
+- Who asks too often gets 429 and `Retry-After`: a partner for all its keys together, everyone \
+else by address. Answers to a key that no cache stores tell in `RateLimit` what is left.
 - New fields and new types of event may appear in answers at any time; pass over what you do not \
 know. Unknown fields in requests are refused.
 """
@@ -80,7 +82,11 @@ def make_openapi() -> Json:
             "schemas": {**make_request_schemas(), **make_answer_schemas()},
             "parameters": {_key(n): {"name": n, **p} for n, p in PARAMETERS.items()},
             "headers": _HEADERS,
-            "responses": {"NotModified": _not_modified(), **_problem_responses()},
+            "responses": {
+                "NotModified": _not_modified(),
+                "Elsewhere": _elsewhere(),
+                **_problem_responses(),
+            },
             "securitySchemes": {"bearer": _BEARER},
         },
     }
@@ -118,7 +124,7 @@ def _describe(operation: Operation) -> Json:
     if operation.body:
         body_type = operation.media_type if operation.lines else JSON
         content = {body_type: {"schema": refer(operation.body)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not operation.optional, "content": content}
     described["responses"] = _responses(operation)
     return described
 
@@ -132,6 +138,8 @@ def _words(handler: HTTPRouteHandler) -> Json:
 def _security(operation: Operation) -> list[Json]:
     if operation.scope:
         return [{"bearer": [operation.scope]}]
+    if operation.needs_key:
+        return [{"bearer": []}]
     return [{}, {"bearer": []}] if operation.keyed else []
 
 
@@ -164,6 +172,10 @@ def _responses(operation: Operation) -> Json:
 
 
 def _read_answers(operation: Operation) -> Json:
+    if operation.lines:
+        told = "One line for each, in order; broken off where something fails on the way."
+        headers = _refer(["Cache-Control", "Vary"])
+        return {"200": {"description": told, **_content(operation), "headers": headers}}
     headers = ["ETag", "Cache-Control", "Vary"]
     headers += ["Content-Language"] if "Accept-Language" in operation.parameters else []
     headers += ["Link"] if "cursor" in operation.parameters else []
@@ -172,7 +184,10 @@ def _read_answers(operation: Operation) -> Json:
         **_content(operation),
         "headers": _refer(headers),
     }
-    return {"200": found, "304": _component("responses", "NotModified")}
+    answers = {"200": found, "304": _component("responses", "NotModified")}
+    if operation.elsewhere:
+        answers["307"] = _component("responses", "Elsewhere")
+    return answers
 
 
 def _write_answers(operation: Operation) -> Json:
@@ -207,6 +222,13 @@ def _not_modified() -> Json:
     return {
         "description": "What you have still holds.",
         "headers": _refer(["ETag", "Cache-Control", "Vary"]),
+    }
+
+
+def _elsewhere() -> Json:
+    return {
+        "description": "The case is about the same person as another; `Location` is that one's.",
+        "headers": _refer(["Location", "Cache-Control", "Vary"]),
     }
 
 
@@ -255,6 +277,8 @@ _HEADERS: Final = {
         "`true` where the request had come before, with the same key.", required=False
     ),
     "Retry-After": _header("After how many seconds to ask again."),
+    "RateLimit-Policy": _header('The limit that holds: `"partner";q=60000;w=60`.'),
+    "RateLimit": _header('What is left of it, and for how long: `"partner";r=0;t=17`.'),
     "WWW-Authenticate": _header("`Bearer`."),
 }
 
@@ -262,6 +286,7 @@ _HEADERS: Final = {
 _HEADERS_OF_STATUS: Final = {
     401: ("WWW-Authenticate",),
     412: ("ETag",),
+    429: ("Retry-After", "RateLimit-Policy", "RateLimit"),
     503: ("Retry-After",),
 }
 

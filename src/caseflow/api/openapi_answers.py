@@ -4,13 +4,15 @@ Every schema is open, so that a client passes over what it does not know. A test
 what the application really answers.
 """
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS, TYPES, Claim, values_of
+from caseflow.eventstore.read_log import Kind
 
 from .openapi_requests import Schema, Schemas, name_of, refer
+from .reported import MEASURES
 
 _TEXT: Final[Schema] = {"type": "string"}
 _FLAG: Final[Schema] = {"type": "boolean"}
@@ -23,18 +25,18 @@ _COUNTS: Final[Schema] = {"type": "object", "additionalProperties": _COUNT}
 # Not `format: date`: years run from 0000, which some readers of dates do not know.
 _DAY: Final[Schema] = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
-# The types of event that are about the record itself.
-_RECORD_FIELDS: Final[Schemas] = {
-    "code": _TEXT,
-    "host_state": _STATE,
-    "origin_state": _STATE,
-    "persons": {"type": "integer", "minimum": 1},
-}
-
 
 def make_answer_schemas() -> Schemas:
     """Return the schemas of all answers, by name."""
-    return {**_cases(), **_events(), **_statistics(), **_vocabulary(), **_service(), **_problem()}
+    return {
+        **_cases(),
+        **_events(),
+        **_reads(),
+        **_statistics(),
+        **_vocabulary(),
+        **_service(),
+        **_problem(),
+    }
 
 
 def _object(description: str, always: Schemas, sometimes: Schemas | None = None) -> Schema:
@@ -95,6 +97,10 @@ def _cases() -> Schemas:
                 "partner": _described("Who opened it; told to partners.", _ID),
                 "opened_at": _TIME,
                 "consent": _described("Told to partners.", refer("Consent")),
+                "merged": _described(
+                    "Cases about the same person that this one stands for; told to partners.",
+                    _list_of({"type": "object"}),
+                ),
                 "subject": _described("Told to those who may see it.", refer("Subject")),
                 "external_id": _described("Told to its own partner.", _TEXT),
             },
@@ -106,13 +112,26 @@ def _cases() -> Schemas:
                     "The case that was opened.",
                     {
                         "possible_duplicates": _described(
-                            "Cases whose names are near, for the partner to judge.",
-                            _list_of({"type": "object"}),
+                            "Cases opened before whose names are near, the nearest first, of those "
+                            "whose subject the caller may see; for the partner to judge.",
+                            _list_of(refer("PossibleDuplicate")),
                         )
                     },
                 ),
             ]
         },
+        "PossibleDuplicate": _object(
+            "A case that may be about the same person.",
+            {
+                "id": _ID,
+                "code": _TEXT,
+                "label": _described("What the caller may call it, in the language asked.", _TEXT),
+                "likeness": _described(
+                    "How near its names are; 1: the same but for the spelling.",
+                    {"type": "number", "minimum": 0, "maximum": 1},
+                ),
+            },
+        ),
         "CasePage": _page("Cases, a page of them.", "Case"),
         **_status(),
     }
@@ -176,13 +195,34 @@ def _events() -> Schemas:
             "allOf": [
                 refer("Event"),
                 _object(
-                    "The event that was recorded, and where the case stands now.",
-                    {"publication": _TEXT, "status": refer("Status")},
+                    "The event that was recorded, and where the case, if any, stands now.",
+                    {"publication": _TEXT},
+                    {"status": refer("Status")},
                 ),
             ]
         },
+        "Preview": _preview(),
         "EventPage": _page("Events, a page of them, oldest first.", "Event"),
         "LogPage": _page("Events after a position, in order.", "Event", {"position": position}),
+    }
+
+
+def _reads() -> Schemas:
+    described = "Something restricted that a partner read. Never what was read, only of what."
+    return {
+        "Read": _object(
+            described,
+            {
+                "position": _described("Its place in the log of reads: the next `after`.", _COUNT),
+                "read_at": _TIME,
+                "partner": _described("Who read.", _ID),
+                "key": _described("The id of the key that was shown.", _ID),
+                "case": _or_null(_ID),
+                "event": _described("Null where it is about the case.", _or_null(_ID)),
+                "kind": _one_of(get_args(Kind)),
+            },
+        ),
+        "ReadPage": _page("Reads of what is restricted, oldest first.", "Read"),
     }
 
 
@@ -194,20 +234,79 @@ def _event() -> Schema:
         "was not told, or that the caller may not see, is missing.",
         {
             "id": _ID,
-            "case": _ID,
+            "case": _or_null(_ID),
             "version": _COUNT,
             "position": _COUNT,
             "recorded_at": _TIME,
             "partner": _described(partner, _TEXT),
-            "type": _described("As in `Claim`, or `case.opened` and its like.", _TEXT),
         },
         {
+            "type": _described("As in `Claim`, or `case.opened` and its like.", _TEXT),
             **common,
             **_own_fields(),
-            **_RECORD_FIELDS,
-            "publication": _one_of(("published", "awaiting_review", "embargoed", "withheld")),
+            **_record_fields(),
+            **_fate(),
+            "publication": _one_of(
+                ("published", "awaiting_review", "embargoed", "withheld", "withdrawn")
+            ),
             "publication_reason": _described("Why it is not public.", _or_null(_TEXT)),
         },
+    )
+
+
+def _record_fields() -> Schemas:
+    """Return what the events say that are about the record itself."""
+    return {
+        "code": _TEXT,
+        "host_state": _STATE,
+        "origin_state": _STATE,
+        "persons": {"type": "integer", "minimum": 1},
+        "claim": _described("The claim that it is about, as it was then.", _ID),
+        "event": _described("The event that was reviewed.", _ID),
+        "reason": _TEXT,
+        "note": _TEXT,
+        "rank_against": _FLAG,
+        "until_review": _FLAG,
+        "measure": _one_of(MEASURES),
+        "low": _COUNT,
+        "high": _COUNT,
+        "as_of": _described("The day of a figure, as it was written.", _TEXT),
+        "source": refer("Source"),
+        "figure": _described("The figure that it is about, as it was then.", _ID),
+        "into": _described("The case that stays.", _ID),
+        "apart_from": _described("The case that is about another person.", _ID),
+        "consent": refer("Consent"),
+        "subject": refer("Subject"),
+    }
+
+
+def _fate() -> Schemas:
+    """Return what is told of what became of a claim."""
+    return {
+        "state": _one_of(("in_force", "corrected", "retracted", "withdrawn")),
+        "kind": _described("Told without a key.", _one_of(("published", "corrected", "withdrawn"))),
+        "corrects": _described("The claim in whose place this one stands.", _ID),
+        "correction_reason": _TEXT,
+        "posted_by": _described("Who corrected it, where that is not its partner.", _ID),
+        "corrected_by": _described("The claim that stands in its place.", _ID),
+        "retracted_by": _described("The event that took it back.", _ID),
+        "retraction_reason": _TEXT,
+        "corroborated": _described("How many other partners stand by it.", _COUNT),
+        "disputed": _described("How many other partners doubt it.", _COUNT),
+    }
+
+
+def _preview() -> Schema:
+    entry = {"title": _TEXT, "content": _described("HTML.", _TEXT)}
+    return _object(
+        "What the public would read of a claim; of one that is withheld the reason alone.",
+        {
+            "id": _ID,
+            "case": _ID,
+            "publication": _TEXT,
+            "publication_reason": _or_null(_TEXT),
+        },
+        {"label": _TEXT, "entry": _object("The entry in the feeds.", entry)},
     )
 
 
@@ -254,10 +353,33 @@ def _statistics() -> Schemas:
                 "series": _list_of(months | {"additionalProperties": _COUNT}),
                 "series_undated": _COUNTS,
                 "reported": _described(
-                    "What others report, beside what is computed.", _list_of({"type": "object"})
+                    "What others report, beside what is computed and not mixed into it.",
+                    _list_of(refer("ReportedFigure")),
                 ),
             },
-        )
+        ),
+        "ReportedFigure": _object(
+            "A number that an organisation or the press publishes: from `low` to `high`.",
+            {
+                "id": _described("The event that tells it.", _ID),
+                "measure": _one_of(MEASURES),
+                "label": _TEXT,
+                "low": _COUNT,
+                "high": _COUNT,
+                "as_of": _described("The day that it is of, as it was written.", _TEXT),
+                "host_state": _STATE,
+                "origin_state": _or_null(_STATE),
+                "source": refer("Source"),
+                "summary": {"anyOf": [refer("Texts"), {"type": "null"}]},
+                "reported_by": _described("The partner's public name, or the deployment's.", _TEXT),
+                "recorded_at": _TIME,
+                "state": _described(
+                    "What waits for a review is told to partners alone.",
+                    _one_of(("published", "awaiting_review")),
+                ),
+            },
+            {"partner": _described("Who reported it; told to partners.", _ID)},
+        ),
     }
 
 
@@ -277,6 +399,7 @@ def _vocabulary() -> Schemas:
                 "fields": _list_of(refer("VocabularyField")),
                 "tracks": _list_of(refer("VocabularyTrack")),
                 "headlines": _list_of(refer("VocabularyCode")),
+                "measures": _list_of(refer("VocabularyCode")),
             },
         ),
         "VocabularyType": _object(
@@ -306,7 +429,7 @@ def _vocabulary() -> Schemas:
 
 
 def _service() -> Schemas:
-    places = ("cases", "events", "statistics", "vocabulary", "feed", "openapi")
+    places = ("cases", "events", "statistics", "vocabulary", "feed", "openapi", "reference")
     return {
         "Index": _object("Where to begin.", {"name": _TEXT, **dict.fromkeys(places, _ADDRESS)}),
         "Health": _object("The process is alive.", {"status": {"const": "alive"}}),
@@ -317,6 +440,12 @@ def _service() -> Schemas:
                 "database": _TEXT,
                 "writer": _TEXT,
                 "position": _COUNT,
+            },
+            {
+                "publication": _described(
+                    "Whether anything may become public now; told to partners.",
+                    _one_of(("running", "halted")),
+                )
             },
         ),
     }
@@ -347,6 +476,9 @@ def _problem() -> Schemas:
                 "status": {"type": "integer", "minimum": 400, "maximum": 599},
                 "detail": _TEXT,
             },
-            {"errors": _list_of(fault)},
+            {
+                "id": _described("Of what was withdrawn.", _ID),
+                "errors": _list_of(fault),
+            },
         ),
     }

@@ -14,8 +14,24 @@ from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS
 
-from . import cases, events, feeds, health, imports, problems, statistics, vocabulary
+from . import (
+    cases,
+    events,
+    exports,
+    feeds,
+    figures,
+    health,
+    imports,
+    judgements,
+    persons,
+    problems,
+    reads,
+    reference,
+    statistics,
+    vocabulary,
+)
 from .parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_POSITION, MAX_SEARCH_LENGTH
+from .rate_limits import UNLIMITED
 
 Json = dict[str, Any]
 
@@ -25,6 +41,7 @@ HTML: Final = "text/html"
 
 CASES: Final = "cases"
 EVENTS: Final = "events"
+AUDIT: Final = "audit"
 STATISTICS: Final = "statistics"
 FEEDS: Final = "feeds"
 SERVICE: Final = "service"
@@ -32,6 +49,7 @@ SERVICE: Final = "service"
 TAGS: Final = {
     CASES: "A person, or a group, facing return from one state to another.",
     EVENTS: "What happened, as one partner tells it, and the log of it all.",
+    AUDIT: "Who read what; for keys that watch over the others.",
     STATISTICS: "Counts of persons, on any day, as known at any time.",
     FEEDS: "Atom (RFC 4287): one entry for each public change.",
     SERVICE: "The service itself, and the words it uses.",
@@ -42,9 +60,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One operation. `id` is a promise: generated clients name their methods after it.
 
     parameters: names in `PARAMETERS`. schema: of the answer; None where it is text.
-    body: the schema of the request's body; lines: body and answer are lines, of these schemas.
+    body: the schema of the request's body; optional: none is taken as one that says nothing.
+    lines: the answer, and the body where there is one, are lines of these schemas.
     scope: what a key must carry; None for a public read,
-    which has a second view for keys where `keyed`.
+    which has a second view for keys where `keyed`. needs_key: any key will do.
+    elsewhere: a case that was merged into another answers with the address of that.
     problems: slugs that follow from no rule.
     """
 
@@ -55,9 +75,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     parameters: tuple[str, ...] = ()
     media_type: str = JSON
     body: str | None = None
+    optional: bool = False
     lines: bool = False
     scope: str | None = None
     keyed: bool = False
+    needs_key: bool = False
+    elsewhere: bool = False
     problems: tuple[str, ...] = ()
 
 
@@ -94,6 +117,7 @@ OPERATIONS: Final = (
         schema="Case",
         parameters=("case", *_REPLAY, "min_position", *_LANGUAGE),
         keyed=True,
+        elsewhere=True,
     ),
     Operation(
         handler=cases.list_history,
@@ -102,6 +126,7 @@ OPERATIONS: Final = (
         schema="EventPage",
         parameters=("case", *_REPLAY, *_PAGE, "min_position", *_LANGUAGE),
         keyed=True,
+        elsewhere=True,
     ),
     Operation(
         handler=events.record_claim,
@@ -125,6 +150,16 @@ OPERATIONS: Final = (
         scope="events:write",
     ),
     Operation(
+        handler=exports.export_log,
+        id="export_log",
+        tag=EVENTS,
+        schema="Event",
+        parameters=("after", "limit_lines"),
+        media_type=imports.NDJSON,
+        lines=True,
+        keyed=True,
+    ),
+    Operation(
         handler=events.follow_log,
         id="follow_log",
         tag=EVENTS,
@@ -140,12 +175,77 @@ OPERATIONS: Final = (
         parameters=("event", "min_position", "lang"),
         keyed=True,
     ),
+    *(
+        Operation(
+            handler=handler,
+            id=name,
+            tag=EVENTS,
+            schema="RecordedEvent",
+            parameters=("event", "If-Match", "Idempotency-Key", *_LANGUAGE),
+            body=body,
+            optional=name == "corroborate_event",
+            scope="review" if name == "review_event" else "events:write",
+            problems=("text-names-person",),
+        )
+        for name, handler, body in (
+            ("correct_event", judgements.correct_claim, "AnyCorrection"),
+            ("retract_event", judgements.retract_claim, "Retraction"),
+            ("corroborate_event", judgements.corroborate_claim, "Corroboration"),
+            ("dispute_event", judgements.dispute_claim, "Dispute"),
+            ("change_visibility", judgements.change_visibility, "VisibilityChange"),
+            ("review_event", judgements.review_event, "ReviewDecision"),
+        )
+    ),
+    *(
+        Operation(
+            handler=handler,
+            id=name,
+            tag=CASES,
+            schema="RecordedEvent",
+            parameters=("case", version, "Idempotency-Key", *_LANGUAGE),
+            body=body,
+            optional=name == "unmerge_case",
+            scope="events:write",
+            problems=("text-names-person",),
+        )
+        for name, handler, body, version in (
+            ("change_consent", persons.change_consent, "AnyConsentChange", "version_seen"),
+            ("amend_subject", persons.amend_subject, "AnySubjectChange", "version_seen"),
+            ("merge_case", persons.merge_case, "Merge", "version_seen"),
+            ("unmerge_case", persons.unmerge_case, "Unmerge", "If-Match"),
+        )
+    ),
+    Operation(
+        handler=events.preview_event,
+        id="preview_event",
+        tag=EVENTS,
+        schema="Preview",
+        parameters=("event", "min_position", *_LANGUAGE),
+        needs_key=True,
+    ),
+    Operation(
+        handler=reads.list_restricted_reads,
+        id="list_restricted_reads",
+        tag=AUDIT,
+        schema="ReadPage",
+        parameters=("case_read", "partner_read", "since_read", "after", *_PAGE),
+        scope="audit:read",
+    ),
+    Operation(
+        handler=figures.report_figure,
+        id="report_figure",
+        tag=STATISTICS,
+        schema="Event",
+        parameters=("Idempotency-Key", *_LANGUAGE),
+        body="FigureReport",
+        scope="events:write",
+    ),
     Operation(
         handler=statistics.read_statistics,
         id="get_statistics",
         tag=STATISTICS,
         schema="Statistics",
-        parameters=(*_REPLAY, "host_state", "origin_state", "min_position", "lang"),
+        parameters=(*_REPLAY, "host_state", "origin_state", "min_position", *_LANGUAGE),
         keyed=True,
     ),
     Operation(
@@ -163,6 +263,7 @@ OPERATIONS: Final = (
         schema=None,
         media_type=ATOM,
         parameters=("file", "min_position", *_LANGUAGE),
+        elsewhere=True,
     ),
     Operation(
         handler=vocabulary.get_vocabulary, id="get_vocabulary", tag=SERVICE, schema="Vocabulary"
@@ -184,6 +285,22 @@ OPERATIONS: Final = (
         schema=None,
         media_type=HTML,
         parameters=("slug",),
+    ),
+    Operation(
+        handler=reference.read_reference,
+        id="get_reference",
+        tag=SERVICE,
+        schema=None,
+        media_type=HTML,
+    ),
+    Operation(
+        handler=reference.read_asset,
+        id="get_reference_asset",
+        tag=SERVICE,
+        schema=None,
+        # Scripts, styles and licences; a range, as OpenAPI allows.
+        media_type="text/*",
+        parameters=("asset",),
     ),
 )
 
@@ -213,8 +330,23 @@ def _parameter(
     return {"in": where, "description": description, **more, "schema": schema}
 
 
+def _version(*, required: bool, **more: Any) -> Json:
+    return _header(
+        "The version of the case that this is decided on, in quotes, or `*`: 412 where the case "
+        "has moved on.",
+        {
+            "type": "string",
+            "anyOf": [{"const": "*"}, {"pattern": '^"[0-9]{1,18}(-[A-Za-z0-9_-]*)?"$'}],
+        },
+        required=required,
+        example='"7"',
+        **more,
+    )
+
+
 _TEXT: Final = {"type": "string", "minLength": 1}
 _CODE: Final = {"type": "string", "pattern": "^[A-Z]{2}$"}
+_ID: Final = {"type": "string", "format": "uuid"}
 _DAY: Final = {"type": "string", "format": "date"}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _POSITION: Final = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_POSITION}
@@ -233,6 +365,9 @@ PARAMETERS: Final[dict[str, Json]] = {
         "The last part of a problem's `type`.",
         {"type": "string", "enum": [*problems.PROBLEM_TYPES]},
     ),
+    "asset": _path(
+        "A file of the reference page.", {"type": "string", "enum": [*reference.ASSETS]}
+    ),
     "as_of": _query("As it stood on that day.", _DAY, example="2026-02-10"),
     "known_at": _query("As it was known at that moment.", _TIME, example="2026-02-10T09:30:00Z"),
     "min_position": _query(
@@ -246,6 +381,11 @@ PARAMETERS: Final[dict[str, Json]] = {
     "limit": _query(
         "How many items a page may hold.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    "limit_lines": _query(
+        "How many lines at most; by default all.",
+        {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_POSITION},
+        name="limit",
     ),
     "cursor": _query(
         "Where the page begins: `next_cursor` of the one before, as it is.",
@@ -270,6 +410,10 @@ PARAMETERS: Final[dict[str, Json]] = {
         {"type": "string", "maxLength": MAX_SEARCH_LENGTH},
     ),
     "after": _query("The position after which to begin; by default 0.", _POSITION),
+    # The same names stand for other things elsewhere.
+    "case_read": _query("Only reads of the case with this id.", _ID, name="case"),
+    "partner_read": _query("Only reads by the partner with this id.", _ID, name="partner"),
+    "since_read": _query("Only reads at that moment or later.", _TIME, name="since"),
     "wait": _query(
         "For how many seconds to wait where there is nothing yet.",
         {"type": "integer", "minimum": 0, "maximum": events.MAX_WAIT_SECONDS, "default": 0},
@@ -278,12 +422,8 @@ PARAMETERS: Final[dict[str, Json]] = {
         "Languages of texts by preference (RFC 9110, section 12.5.4); ru, kk and en are known.",
         {"type": "string"},
     ),
-    "If-Match": _header(
-        "The version of the case that this is decided on, in quotes, or `*`: 412 where the case "
-        "has moved on.",
-        {"type": "string"},
-        example='"7"',
-    ),
+    "If-Match": _version(required=False),
+    "version_seen": _version(required=True, name="If-Match"),
     "Idempotency-Key": _header(
         "A text of your own, up to 255 characters, that stands for this request for good: sent "
         "again, it is answered as the first time and carried out no second time.",
@@ -299,8 +439,9 @@ PARAMETERS: Final[dict[str, Json]] = {
 
 
 def list_parameters(operation: Operation) -> list[str]:
-    """Return the names of an operation's parameters; every read has a validator."""
-    return [*operation.parameters, *(() if operation.body else ("If-None-Match",))]
+    """Return the names of an operation's parameters; every read but of lines has a validator."""
+    has_validator = not (operation.body or operation.lines)
+    return [*operation.parameters, *(("If-None-Match",) if has_validator else ())]
 
 
 def list_problems(operation: Operation) -> list[str]:
@@ -311,7 +452,9 @@ def list_problems(operation: Operation) -> list[str]:
 
 def _implied_problems(operation: Operation) -> Iterator[str]:
     yield "internal-error"
-    if operation.lines:
+    if not operation.handler.paths & UNLIMITED:
+        yield "too-many-requests"
+    if operation.lines and operation.body:
         yield from ("unreadable", "unsupported-media-type", "unavailable")
     elif operation.body:
         yield from ("unreadable", "too-large", "unsupported-media-type", "invalid-input")
@@ -319,8 +462,10 @@ def _implied_problems(operation: Operation) -> Iterator[str]:
         yield from ("external-id-taken", "unavailable")
     if operation.scope:
         yield from ("unauthenticated", "forbidden")
-    if operation.keyed:
+    if operation.keyed or operation.needs_key:
         yield "unauthenticated"
+    if operation.elsewhere or operation.id == "get_event":
+        yield "withdrawn"
     places = {PARAMETERS[name]["in"] for name in operation.parameters}
     if "path" in places:
         yield "not-found"
@@ -329,5 +474,7 @@ def _implied_problems(operation: Operation) -> Iterator[str]:
         yield from ("invalid-input", "unavailable")
     if "Idempotency-Key" in operation.parameters:
         yield from ("idempotency-key-reused", "conflict", "withdrawn")
-    if "If-Match" in operation.parameters:
+    if {"If-Match", "version_seen"} & {*operation.parameters}:
         yield "version-mismatch"
+    if "version_seen" in operation.parameters:
+        yield "version-required"

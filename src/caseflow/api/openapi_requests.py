@@ -5,13 +5,26 @@ the schema stand the words that explain a field, and one example for each.
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
-from caseflow.domain.labels import label
+from caseflow.domain.events import CorrectionReason
+from caseflow.domain.labels import LANGUAGES, label
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim, Rule, values_of
 from caseflow.eventstore.application import Opening
+
+from .figures import FigureCorrection, FigureReport
+from .judgements import (
+    HAVE_REASONS,
+    Correction,
+    Corroboration,
+    Dispute,
+    Retraction,
+    ReviewDecision,
+    VisibilityChange,
+)
+from .persons import ConsentChange, Merge, SubjectChange, Unmerge
 
 Schema = dict[str, Any]
 Schemas = dict[str, Schema]
@@ -62,14 +75,47 @@ _EXPLAINED: Final = {
     "forum": "Before whom the appeal is.",
     "accusation": "What the person is accused of.",
     "profile": "Why the person is at risk: your own codes.",
+    "reason": "Why it ended.",
+    "Correction.reason": "What was wrong.",
+    "Correction.claim": "The claim in full, as it stands from now on.",
+    "Retraction.reason": "Why it is taken back.",
+    "Dispute.reason": "Why the claim is doubted; never public.",
+    "measure": "What is counted.",
+    "low": "The number, or the lowest that it may be.",
+    "high": "The highest that it may be; `low` where it is not told.",
+    "as_of": f"The day that the number is of: {_DATE}. It is kept as it is written.",
+    "FigureReport.host_state": "Where the persons are (ISO 3166-1 alpha-2).",
+    "FigureReport.origin_state": "Where they came from (ISO 3166-1 alpha-2).",
+    "FigureReport.source": "Who publishes the number, and where.",
+    "FigureReport.summary": "What the number means, in up to three languages.",
+    "FigureCorrection.reason": "What was wrong.",
+    "FigureCorrection.figure": "The figure in full, as it stands from now on.",
+    "rank_against": "Whether it is held to be wrong, and not only doubted.",
+    "note": "For partners and reviewers; never public.",
+    "decision": "Whether it may have its effect on the public.",
+    "into": "The case that stays: its id, or `ext:` and your own name for it.",
+    "from": "The case that this one is not of the same person as; by default that it went into.",
 }
+
+
+def _telling(name: str) -> Schema:
+    """Return the schema of an object in which a text is not null."""
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
 
 # What the decoder does not check and the domain does, as far as a schema can say it.
 _ALSO_TRUE: Final[Schemas] = {
-    "Source": {"anyOf": [{"required": ["title"]}, {"required": ["url"]}]},
-    "Texts": {"minProperties": 1},
+    "Source": {"anyOf": [_telling("title"), _telling("url")]},
+    "Texts": {"anyOf": [_telling(language) for language in LANGUAGES]},
 }
-_FORMATS: Final = {"publish_after": "date-time", "url": "uri", "archived": "uri"}
+_DATED: Final = ("occurred", "notified", "until", "on", "published", "as_of")
+_FORMATS: Final = {
+    "publish_after": "date-time",
+    "url": "uri",
+    "archived": "uri",
+    # Not registered anywhere; tells dates from other texts.
+    **dict.fromkeys(_DATED, "edtf"),
+}
 
 
 _LINE: Final[Schema] = {
@@ -95,13 +141,21 @@ def make_request_schemas() -> Schemas:
     `Claim` is one of the types of event, told apart by `type`; each has a schema of its own, and
     what every claim may say stands once, in schemas named after the fields.
     """
-    _, found = msgspec.json.schema_components([AnyClaim, Opening], ref_template=REFERENCE)
+    _, found = msgspec.json.schema_components(
+        [AnyClaim, Opening, *EXAMPLES_OF_RECORD_EVENTS], ref_template=REFERENCE
+    )
     components = {name: _reworded(schema) for name, schema in found.items()}
     by_struct = {rule.struct.__name__: code for code, rule in TYPES.items()}
     shared = components[next(iter(by_struct))]["properties"]
     parts = {n: s | _ALSO_TRUE.get(n, {}) for n, s in components.items() if n not in by_struct}
+    parts["Correction"]["properties"]["claim"] = refer("Claim")
+    for struct, example in EXAMPLES_OF_RECORD_EVENTS.items():
+        parts[struct.__name__] |= {"examples": [example]}
     return {
         "Opening": parts.pop("Opening") | {"examples": [EXAMPLE_OPENING]},
+        "AnyCorrection": _any_correction(components),
+        "AnyConsentChange": _either("Consent", "ConsentChange"),
+        "AnySubjectChange": _either("Subject", "SubjectChange"),
         "Claim": _any_claim(),
         "Line": _LINE,
         **{name_of(c): _claim(c, r, components[r.struct.__name__]) for c, r in TYPES.items()},
@@ -128,6 +182,53 @@ def _any_claim() -> Schema:
         "oneOf": [refer(name_of(code)) for code in TYPES],
         "discriminator": {"propertyName": "type", "mapping": mapping},
     }
+
+
+def _any_correction(components: Schemas) -> Schema:
+    """Return the schema of a correction: what is right beside its reason, or the reason in it."""
+    claim = EXAMPLE_DECISION | {"occurred": "2026-01-28"}
+    figure = components["FigureReport"]
+    forms = [
+        _with_reason("The claim in full", _any_fields(components), ["type", "occurred"], claim),
+        _with_reason(
+            "A figure in full",
+            figure["properties"],
+            figure["required"],
+            EXAMPLE_FIGURE | {"low": 23},
+        ),
+    ]
+    return {"anyOf": [refer("Correction"), forms[0], refer("FigureCorrection"), forms[1]]}
+
+
+def _with_reason(what: str, fields: Schemas, required: list[str], example: Schema) -> Schema:
+    reason = {"type": "string", "enum": list(get_args(CorrectionReason))}
+    return {
+        "type": "object",
+        "description": f"{what}, with the reason of the correction among its fields.",
+        "required": [*required, "reason"],
+        "properties": {**fields, "reason": reason},
+        "additionalProperties": False,
+        "examples": [example | {"reason": "typo"}],
+    }
+
+
+def _any_fields(components: Schemas) -> Schemas:
+    """Return the fields of all types that have no reason of their own; `Claim` says whose."""
+    own: dict[str, list[Schema]] = {}
+    told = {code: rule.struct for code, rule in TYPES.items() if code not in HAVE_REASONS}
+    for struct in told.values():
+        for name, schema in components[struct.__name__]["properties"].items():
+            if name not in ("type", *Claim.__struct_fields__) and schema not in own.get(name, ()):
+                own.setdefault(name, []).append(schema)
+    return {
+        "type": {"type": "string", "enum": list(told)},
+        **{name: refer(name_of(name)) for name in Claim.__struct_fields__},
+        **{name: found[0] if len(found) == 1 else {"anyOf": found} for name, found in own.items()},
+    }
+
+
+def _either(*names: str) -> Schema:
+    return {"anyOf": [refer(name) for name in names]}
 
 
 def _claim(code: str, rule: Rule, schema: Schema) -> Schema:
@@ -211,6 +312,36 @@ EXAMPLE_DECISION: Final = {
     "visibility": "public",
 }
 """The claim that the examples of appeals are against."""
+
+EXAMPLE_FIGURE: Final = {
+    "external_id": "figure-1",
+    "measure": "persons_staying",
+    "low": 50_000,
+    "high": 80_000,
+    "as_of": "2026-01-29",
+    "host_state": "KZ",
+    "origin_state": "RU",
+    "source": {"title": "Estimate of a bureau", "url": "https://bureau.example/2026"},
+    "summary": {"en": "Between 50,000 and 80,000 stayed."},
+}
+"""A figure that can be reported."""
+
+_CORRECTED: Final = EXAMPLE_DECISION | {"occurred": "2026-01-28"}
+EXAMPLES_OF_RECORD_EVENTS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
+    Correction: {"reason": "typo", "claim": _CORRECTED},
+    FigureReport: EXAMPLE_FIGURE,
+    FigureCorrection: {"reason": "typo", "figure": EXAMPLE_FIGURE | {"low": 60_000}},
+    Retraction: {"reason": "source_withdrew"},
+    Corroboration: {"note": "We were at the hearing."},
+    Dispute: {"reason": "The court's registry knows of no such decision.", "rank_against": True},
+    VisibilityChange: {"visibility": "partners"},
+    ReviewDecision: {"decision": "approve"},
+    ConsentChange: {"consent": {"publish": "count", "basis": "own"}},
+    SubjectChange: {"subject": EXAMPLE_OPENING["subject"]},
+    Merge: {"into": "ext:case-2"},
+    Unmerge: {},
+}
+"""A body of each request about the record."""
 
 _VALUES: Final[dict[str, Any]] = {
     "against": "ext:case-1/granted",

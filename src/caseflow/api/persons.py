@@ -7,7 +7,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from caseflow.domain.checks import check_subject
+from caseflow.domain.checks import check_subject, check_words
 from caseflow.domain.commands import AmendSubject, ChangeConsent, MergeCase, UnmergeCase
 from caseflow.domain.errors import InvalidInputError, NotFoundError
 from caseflow.domain.events import Consent, Subject
@@ -108,6 +108,7 @@ async def merge_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes
     asking = await ask(request, "events:write")
     require_if_match(request)
     asked = decode_body(_MERGE, asking.body)
+    check_words(asked)
     case_id = await find_case(asking, case)
     told = {**fields_of(asked), "into": await _find_other(asking, "/into", asked.into)}
     return await act(request, asking, MergeCase, case_id, told)
@@ -120,6 +121,7 @@ async def unmerge_case(request: AnyRequest, case: FromPath[str]) -> Response[byt
     """
     asking = await ask(request, "events:write", empty=b"{}")
     asked = decode_body(_UNMERGE, asking.body)
+    check_words(asked)
     case_id = await find_case(asking, case)
     named = asked.apart_from
     other = await _find_other(asking, "/from", named) if named is not None else None

@@ -4,6 +4,7 @@ from typing import Any
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
+from caseflow.formats.atom import clean_content
 from caseflow.projections.public.feed import Site, make_entry
 from caseflow.projections.public.history import preview
 
@@ -33,9 +34,10 @@ def render_preview(
     return {
         **render_public_event(change, site.name),
         **told,
+        "case": str(change.dossier_id),
         "version": None,
         "position": None,
         "recorded_at": None,
         "label": change.decode_labels()[language],
-        "entry": {"title": entry.title, "content": entry.content_html},
+        "entry": {"title": entry.title, "content": clean_content(entry.content_html)},
     }

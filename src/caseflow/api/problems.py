@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from eventsourcing.persistence import OperationalError
@@ -61,12 +62,16 @@ class Fault(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A problem as it goes out. Source: RFC 9457, section 3.1."""
+    """A problem as it goes out. Source: RFC 9457, section 3.1.
+
+    id: of what was withdrawn, and the last that is told of it.
+    """
 
     type: str
     title: str
     status: int
     detail: str
+    id: UUID | None = None
     errors: tuple[Fault, ...] = ()
 
 
@@ -198,7 +203,10 @@ PROBLEM_TYPES: Final = {
             "too-many-requests",
             429,
             "Too many requests",
-            "You asked more often than is allowed. Wait the seconds that `Retry-After` names.",
+            "You asked more often than is allowed: the keys of a partner count together, requests "
+            "without a valid key by the address they come from. Nothing was done; the header "
+            "`RateLimit-Policy` tells the limit. Wait the seconds that `Retry-After` names, then "
+            "send the request again.",
         ),
         ProblemType(
             "internal-error",
@@ -267,6 +275,7 @@ def problem_of(error: Exception) -> Problem:
         title=kind.title,
         status=kind.status,
         detail=detail,
+        id=error.id if isinstance(error, WithdrawnError) else None,
         errors=tuple(Fault(_encodable(pointer), _encodable(why)) for pointer, why in faults),
     )
 

@@ -1,26 +1,34 @@
 """Finding what a request names, for whoever asks: by id, by code, by a partner's own name."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from caseflow.domain.case import Case
-from caseflow.domain.errors import NotFoundError
-from caseflow.domain.facts import ClaimFacts, Frame
+from caseflow.domain.dossier import Dossier
+from caseflow.domain.errors import CaseflowError, NotFoundError, WithdrawnError
+from caseflow.domain.facts import Frame
 from caseflow.domain.status import Status, resolve
+from caseflow.domain.vocabulary import VISIBILITY_RANK
 from caseflow.eventstore.application import EXTERNAL
 from caseflow.eventstore.names import Named, find_case_by_code, find_external_ids
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
-from caseflow.projections.partner import status as partner_status
+from caseflow.projections.partner.history import Placed, find_event
 from caseflow.projections.public import history as public_history
+from caseflow.projections.public import statistics as public_statistics
 from caseflow.projections.public import status as public_status
 from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
 
 from .asked import NOW, Moment
-from .rendering import render_case, render_public_case
-from .services import Services
+from .rendering import (
+    render_case,
+    render_public_case,
+    render_public_event,
+    render_withdrawn,
+)
+from .services import Services, audience_of
 
 CODE = re.compile(r"[A-Z]{2}(-[0-9A-Z]{4}){2}")
 NO_CASE = "there is no such case"
@@ -28,10 +36,19 @@ NO_EVENT = "there is no such event"
 
 
 class FoundCase(NamedTuple):
-    """A case as it was known at a moment, and the position of its last event then."""
+    """All cases of a person as known at a moment, and the position of the last event of the one
+    that stays."""
 
-    case: Case
+    dossier: Dossier
     position: int
+
+
+class MergedError(CaseflowError):
+    """The case is about the same person as another, which has taken its place."""
+
+    def __init__(self, case_id: UUID) -> None:
+        super().__init__("the case is about the same person as another")
+        self.case_id = case_id
 
 
 def find_named(services: Services, snapshot: Snapshot, caller: Caller, name: str) -> Named | None:
@@ -82,20 +99,35 @@ def as_uuid(text: str) -> UUID | None:
 def get_case(
     services: Services, snapshot: Snapshot, case_id: UUID, moment: Moment = NOW
 ) -> FoundCase:
-    """Return a case as it was known at a moment. Raises NotFoundError where it was not yet."""
-    listed = partner_status.find_version(snapshot.connection, snapshot.view_set, case_id)
-    if listed is None:
+    """Return a case as it was known at a moment, with those that were about the same person.
+
+    Raises NotFoundError where it was not there yet, MergedError where another took its place.
+    """
+    dossier = services.reader.find_dossier(snapshot, case_id, moment.known_at)
+    if dossier is None:
         raise NotFoundError(NO_CASE)
-    if moment.known_at is None:
-        case = services.reader.find_case(snapshot, case_id, listed.version)
-        position = listed.position
-    else:
-        events = services.reader.list_events(snapshot, case_id, known_at=moment.known_at)
-        case = Case.from_events(events)
-        position = services.position_of_version(snapshot, case) if case else 0
-    if case is None:
+    if dossier.main.id != case_id:
+        raise MergedError(dossier.main.id)
+    return FoundCase(dossier, services.position_of_version(snapshot, dossier.main))
+
+
+def get_dossier(services: Services, snapshot: Snapshot, case_id: UUID) -> Dossier:
+    """Return all cases of the person whom a case is about. Raises NotFoundError."""
+    dossier = services.reader.find_dossier(snapshot, case_id)
+    if dossier is None:
         raise NotFoundError(NO_CASE)
-    return FoundCase(case, position)
+    return dossier
+
+
+def get_placed(snapshot: Snapshot, caller: Caller, event_id: UUID) -> Placed:
+    """Return where an event stands that the caller may read. Raises NotFoundError."""
+    placed = find_event(snapshot.connection, snapshot.view_set, event_id)
+    if placed is None:
+        raise NotFoundError(NO_EVENT)
+    floor = VISIBILITY_RANK[audience_of(caller)]
+    if placed.partner_id != caller.partner_id and VISIBILITY_RANK[placed.visibility] < floor:
+        raise NotFoundError(NO_EVENT)
+    return placed
 
 
 def read_case(
@@ -109,7 +141,7 @@ def read_case(
     """Return a case as JSON for a partner."""
     found = get_case(services, snapshot, case_id, moment)
     return render_case(
-        found.case,
+        found.dossier,
         caller,
         language,
         position=found.position,
@@ -121,12 +153,22 @@ def read_case(
 # -- for the public -------------------------------------------------------------------------------
 
 
-def get_public_case(snapshot: Snapshot, name: UUID | str) -> PublicCase:
-    """Return a public case by its id or code. Raises NotFoundError."""
-    found = public_status.find_case(snapshot.connection, snapshot.view_set, name)
-    if found is None:
+def get_public_case(snapshot: Snapshot, name: UUID) -> PublicCase:
+    """Return a public case by its id.
+
+    Raises NotFoundError where it never was public, WithdrawnError where it no longer is, and
+    MergedError where another took its place.
+    """
+    connection, view_set = snapshot.connection, snapshot.view_set
+    found = public_status.find_case(connection, view_set, name)
+    if found is not None:
+        return found
+    shown_under = public_history.find_shown_under(connection, view_set, name)
+    if shown_under is None:
         raise NotFoundError(NO_CASE)
-    return found
+    if shown_under != name and public_status.find_case(connection, view_set, shown_under):
+        raise MergedError(shown_under)
+    raise WithdrawnError("the case is no longer public", name)
 
 
 def list_changes(snapshot: Snapshot, case_id: UUID, moment: Moment) -> list[Published]:
@@ -139,6 +181,49 @@ def list_changes(snapshot: Snapshot, case_id: UUID, moment: Moment) -> list[Publ
     )
 
 
+def render_change(
+    change: Published, changes: Sequence[Published], deployment: str
+) -> dict[str, Any]:
+    """Return a public change as JSON. changes: at least those that it names, or are named by it."""
+    if change.is_withdrawn:
+        return render_withdrawn(change, deployment)
+    by_sequence = {c.sequence: c.event_id for c in changes}
+    corrects = by_sequence.get(change.takes_back or 0)
+    corrected_by = by_sequence.get(change.taken_back_by or 0)
+    return render_public_event(
+        change,
+        deployment,
+        corrects=corrects if corrects != change.event_id else None,
+        corrected_by=corrected_by if corrected_by != change.event_id else None,
+    )
+
+
+def read_public_event(snapshot: Snapshot, event_id: UUID, deployment: str) -> dict[str, Any]:
+    """Return a public claim as JSON.
+
+    Raises NotFoundError where it never was public, WithdrawnError where it no longer is.
+    """
+    connection, view_set = snapshot.connection, snapshot.view_set
+    found = public_history.find_published(connection, view_set, event_id)
+    if found is None:
+        raise NotFoundError(NO_EVENT)
+    if found.is_withdrawn:
+        raise WithdrawnError("the event is no longer public", event_id)
+    named = (
+        public_history.find_change(connection, view_set, sequence)
+        for sequence in (found.takes_back, found.taken_back_by)
+        if sequence is not None
+    )
+    return render_change(found, [change for change in named if change], deployment)
+
+
+def is_told(change: Published, as_of: str | None) -> bool:
+    """Return whether a change tells of something that may have happened by a day."""
+    if change.is_withdrawn:
+        return False
+    return as_of is None or (change.occurred.earliest or "") <= as_of
+
+
 def read_public_case(
     snapshot: Snapshot, found: PublicCase, language: str, moment: Moment
 ) -> dict[str, Any]:
@@ -149,8 +234,8 @@ def read_public_case(
         changes = list_changes(snapshot, found.case_id, moment)
         if not changes:
             raise NotFoundError(NO_CASE)
-        status = fold_changes(found, changes, moment.as_of)
-        version, position = changes[-1].version, changes[-1].sequence
+        status = fold_changes(snapshot, found, moment)
+        version, position = len(changes), changes[-1].sequence
         found = found._replace(updated_at=changes[-1].published_at)
     return render_public_case(
         found,
@@ -163,7 +248,10 @@ def read_public_case(
     )
 
 
-def fold_changes(found: PublicCase, changes: list[Published], as_of: str | None) -> Status:
-    """Return the public status that these changes give."""
-    facts: list[ClaimFacts] = [change.decode_facts() for change in changes]
-    return resolve(Frame(found.host_state, found.origin_state), facts, as_of=as_of)
+def fold_changes(snapshot: Snapshot, found: PublicCase, moment: Moment) -> Status:
+    """Return the public status at a moment."""
+    known = public_statistics.list_known(
+        snapshot.connection, snapshot.view_set, found.case_id, moment.known_at
+    )
+    frame = Frame(found.host_state, found.origin_state)
+    return resolve(frame, known.claims, stances=known.stances, as_of=moment.as_of)

@@ -8,15 +8,16 @@ from uuid import UUID
 import msgspec
 
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.events import CaseOpened, Event
+from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import CaseOpened, Consent, ConsentChanged, Event, SubjectAmended
 from caseflow.domain.labels import label
 from caseflow.domain.publication import preferred_name, public_label
 from caseflow.domain.status import Disagreement, Since, Status, TrackStatus
 from caseflow.domain.times import format_time
 from caseflow.eventstore.partners import Caller
-from caseflow.projections.partner.status import find_last_change
 from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
+from caseflow.projections.public.values import NAMELESS
 
 from .services import audience_of
 
@@ -61,7 +62,7 @@ def _disagreement(found: Disagreement) -> Json:
     return {
         "track": found.track,
         "events": [str(event) for event in found.events],
-        "partners": [p for p in found.partners if p],
+        "partners": [p for p in found.partners if not p.startswith(NAMELESS)],
         "states": list(found.states),
         "dates": [_since(since) for since in found.dates],
     }
@@ -71,7 +72,7 @@ def _disagreement(found: Disagreement) -> Json:
 
 
 def render_case(
-    case: Case,
+    dossier: Dossier,
     caller: Caller,
     language: str,
     *,
@@ -80,8 +81,9 @@ def render_case(
     known_at: str | None = None,
 ) -> Json:
     """Return a case as a partner may see it."""
+    case, audience = dossier.main, audience_of(caller)
     sees = sees_subject(case, caller)
-    status = case.status_for(audience_of(caller), caller.partner_id, as_of=as_of)
+    status = dossier.status_for(audience, caller.partner_id, as_of=as_of)
     rendered: Json = {
         "id": str(case.id),
         "code": case.code,
@@ -96,12 +98,13 @@ def render_case(
         "known_at": known_at,
         "partner": str(case.partner_id),
         "opened_at": format_time(case.opened_at),
-        "updated_at": format_time(find_last_change(case, audience_of(caller), caller.partner_id)),
-        "consent": _consent(case, sees=sees),
+        "updated_at": format_time(dossier.find_last_change(audience, caller.partner_id)),
+        "consent": _consent(case.consent, sees=sees),
+        "merged": [{"id": str(c.id), "code": c.code} for c in dossier.merged],
     }
     if sees:
         rendered["subject"] = msgspec.to_builtins(case.subject)
-    if case.external_id is not None and _sees_own_names(case.partner_id, caller):
+    if case.external_id is not None and sees_own_names(case.partner_id, caller):
         rendered["external_id"] = case.external_id
     return rendered
 
@@ -121,31 +124,39 @@ def label_for(case: Case, caller: Caller, language: str) -> str:
     return name or public_label(case.subject, case.consent, case.code, language)
 
 
-def _consent(case: Case, *, sees: bool) -> Json:
-    consent: Json = msgspec.to_builtins(case.consent)
-    consent["share"] = case.consent.shares_subject
+def _consent(consent: Consent, *, sees: bool) -> Json:
+    told: Json = msgspec.to_builtins(consent)
+    told["share"] = consent.shares_subject
     if not sees:
-        consent.pop("pseudonym", None)
-    return consent
+        told.pop("pseudonym", None)
+    return told
 
 
-def _sees_own_names(author: UUID, caller: Caller) -> bool:
+def sees_own_names(author: UUID, caller: Caller) -> bool:
+    """Return whether a caller may see a partner's own names for things."""
     return author == caller.partner_id or "audit:read" in caller.scopes
 
 
-def render_claim(case: Case, recorded: RecordedClaim, caller: Caller, position: int | None) -> Json:
-    """Return an event as a partner who may read it sees it."""
+def render_claim(
+    dossier: Dossier, recorded: RecordedClaim, caller: Caller, position: int | None
+) -> Json:
+    """Return a claim as a partner who may read it sees it, and what became of it."""
+    case = dossier.find_case_of(recorded.event_id)
+    assert case is not None, "a claim is of one of the cases"
     said: Json = msgspec.to_builtins(recorded.claim)
     said.setdefault("jurisdiction", case.host_state)
     said["visibility"] = recorded.visibility
     said["verification"] = recorded.claim.verification
-    if not _sees_own_names(recorded.partner_id, caller):
+    # Of whoever wrote it: a reviewer's are not the author's.
+    if not sees_own_names(recorded.posted_by, caller):
         said.pop("external_id", None)
-    if recorded.partner_id != caller.partner_id and not caller.reads_restricted:
+    if recorded.posted_by != caller.partner_id and not caller.reads_restricted:
         said.pop("private_note", None)
+    readable = list_readable(case, caller)
     for field in ("against", "after"):
-        if field in said and not _reads(case, UUID(said[field]), caller):
+        if field in said and UUID(said[field]) not in readable:
             del said[field]
+    publication = dossier.publication_of(case, recorded)
     return {
         "id": str(recorded.event_id),
         "case": str(case.id),
@@ -154,37 +165,90 @@ def render_claim(case: Case, recorded: RecordedClaim, caller: Caller, position: 
         "recorded_at": format_time(recorded.recorded_at),
         "partner": str(recorded.partner_id),
         **said,
-        "publication": recorded.publication.state,
-        "publication_reason": recorded.publication.reason,
+        **_fate(recorded, readable),
+        "publication": publication.state,
+        "publication_reason": publication.reason,
     }
 
 
-def _reads(case: Case, event_id: UUID, caller: Caller) -> bool:
-    audience = audience_of(caller)
-    readable = case.claims_for(audience, caller.partner_id)
-    return any(c.event_id == event_id for c in readable)
+def _fate(recorded: RecordedClaim, readable: set[UUID]) -> Json:
+    """Return whether a claim counts, and what took its place or took it back.
+
+    readable: the claims that may be named.
+    """
+    fate: Json = {"state": "in_force"}
+    if recorded.corrects is not None:
+        fate["correction_reason"] = recorded.reason
+    if recorded.corrects in readable:
+        fate["corrects"] = str(recorded.corrects)
+    if recorded.posted_by != recorded.partner_id:
+        fate["posted_by"] = str(recorded.posted_by)
+    if recorded.replaced_by is not None:
+        fate["state"] = "corrected"
+    if recorded.replaced_by in readable:
+        fate["corrected_by"] = str(recorded.replaced_by)
+    if recorded.retraction is not None:
+        by, reason = recorded.retraction
+        fate |= {"state": "retracted", "retracted_by": str(by), "retraction_reason": reason}
+    corroborating = sum(1 for j in recorded.judgements.values() if not j.disputes)
+    disputing = sum(1 for j in recorded.judgements.values() if j.disputes)
+    return fate | {"corroborated": corroborating, "disputed": disputing}
 
 
-def render_record_event(event: Event, caller: Caller, position: int | None) -> Json:
-    """Return an event about the record itself: that it happened, not what it holds."""
+def list_readable(case: Case, caller: Caller) -> set[UUID]:
+    """Return the claims of a case that a caller may read."""
+    claims = case.readable_claims(audience_of(caller), caller.partner_id)
+    return {c.event_id for c in claims}
+
+
+def render_record_event(
+    case: Case | None, event: Event, caller: Caller, position: int | None
+) -> Json:
+    """Return an event about the record itself, as a partner who may read it sees it.
+
+    case: as it is now; None for an event that is of no case.
+    """
     rendered: Json = {
         "id": str(event.id),
-        "case": str(event.originator_id),
+        "case": str(event.originator_id) if case else None,
         "version": event.originator_version,
         "position": position,
         "recorded_at": format_time(event.recorded_at),
         "partner": str(event.partner_id),
         "type": event.type,
     }
-    body = event.body
-    if isinstance(body, CaseOpened):
-        rendered |= {
-            "code": body.code,
-            "host_state": body.host_state,
-            "origin_state": body.origin_state,
-            "persons": body.persons,
-        }
+    if case is not None:
+        rendered |= _say(case, event, caller)
+    waits = case is not None and _waits(case, event)
+    # The public sees what it does to claims, and never the event itself.
+    rendered["publication"] = "awaiting_review" if waits else "withheld"
+    rendered["publication_reason"] = "review" if waits else "record_event"
     return rendered
+
+
+def _waits(case: Case, event: Event) -> bool:
+    """Return whether what an event is to do to the public waits for a review."""
+    recorded = case.find_judged(event.id)
+    judgements = recorded.judgements.values() if recorded else ()
+    held = (j for j in judgements if j.event_id == event.id and j.hold is not None)
+    return event.id in case.pending or any(held)
+
+
+def _say(case: Case, event: Event, caller: Caller) -> Json:
+    """Return what an event about the record says, to those who may know it."""
+    body, sees = event.body, sees_subject(case, caller)
+    if isinstance(body, CaseOpened):
+        names = ("code", "host_state", "origin_state", "persons")
+        return {name: getattr(body, name) for name in names}
+    said: Json = msgspec.to_builtins(body)
+    said.pop("replacement", None)
+    if not sees_own_names(event.partner_id, caller):
+        said.pop("external_id", None)
+    if isinstance(body, ConsentChanged):
+        said["consent"] = _consent(body.consent, sees=sees)
+    if isinstance(body, SubjectAmended) and not sees:
+        del said["subject"]
+    return {**said, "type": event.type}
 
 
 # -- for the public -------------------------------------------------------------------------------
@@ -217,20 +281,49 @@ def render_public_case(
     }
 
 
-def render_public_event(found: Published, deployment: str) -> Json:
-    """Return an event as anyone may see it; without a public name the deployment is its partner."""
+def render_public_event(
+    found: Published,
+    deployment: str,
+    *,
+    corrects: UUID | None = None,
+    corrected_by: UUID | None = None,
+) -> Json:
+    """Return a claim as anyone may see it; without a public name the deployment is its partner."""
+    rendered: Json = {
+        **_render_change(found, deployment),
+        **found.decode_fields(),
+        "state": "in_force",
+        "visibility": "public",
+        "publication": "published",
+        "publication_reason": None,
+    }
+    if corrects is not None:
+        rendered["corrects"] = str(corrects)
+    if corrected_by is not None:
+        rendered |= {"state": "corrected", "corrected_by": str(corrected_by)}
+    return rendered
+
+
+def render_withdrawn(found: Published, deployment: str) -> Json:
+    """Return a claim that is no longer public: that it was, and nothing of what it said."""
+    return {
+        **_render_change(found, deployment),
+        "state": "withdrawn",
+        "publication": "withdrawn",
+        "publication_reason": None,
+    }
+
+
+def _render_change(found: Published, deployment: str) -> Json:
     return {
         "id": str(found.event_id),
-        "case": str(found.case_id),
+        "case": str(found.dossier_id),
         "code": found.code,
         "version": found.version,
         "position": found.sequence,
         "recorded_at": format_time(found.published_at),
         "partner": found.author or deployment,
-        **found.decode_fields(),
-        "visibility": "public",
-        "publication": "published",
-        "publication_reason": None,
+        "kind": found.kind,
     }
 
 

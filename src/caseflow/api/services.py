@@ -21,7 +21,9 @@ from caseflow.domain.errors import UnavailableError
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
+from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.partners import Caller
+from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader, Snapshot
 from caseflow.eventstore.recorder import find_position_at
 from caseflow.eventstore.subscription import LogWatcher
@@ -36,6 +38,7 @@ from .caches import Cache
 from .conditional import Document
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
+from .rate_limits import RateLimits
 
 MIN_POSITION_SECONDS: Final = 2.0
 MAX_WAITING: Final = 8
@@ -51,11 +54,14 @@ class Services(Struct, frozen=True, kw_only=True):
     name: str
     max_body_bytes: int
     cases: Cases
+    figures: Figures
     clock: Callable[[], int]
     reader: LogReader
     writer: Writer
     watcher: LogWatcher
     authenticator: Authenticator
+    rate_limits: RateLimits
+    read_log: ReadLog
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
@@ -106,14 +112,26 @@ class Services(Struct, frozen=True, kw_only=True):
         """Return who asks, None without a key. Raises UnauthenticatedError for a bad one."""
         return self.authenticator.find_caller(request)
 
+    def require_key(self, request: AnyRequest, *scopes: str) -> Caller:
+        """Return who asks, with these scopes. Blocks. Raises UnauthenticatedError without a key."""
+        return self.authenticator.require(request, *scopes)
+
     async def require(self, request: AnyRequest, *scopes: str) -> Caller:
         """Return who asks, with these scopes; what blocks runs on a thread."""
         return await self.authenticator.require_async(request, *scopes)
 
-    async def read_json(self, request: AnyRequest) -> bytes:
-        """Return the body of a request that says it is JSON, up to the limit."""
+    async def read_json(self, request: AnyRequest, *, empty: bytes | None = None) -> bytes:
+        """Return the body of a request that says it is JSON, up to the limit.
+
+        empty: what no body at all stands for; None where there must be one.
+        """
+        if empty is None or "content-type" in request.headers:
+            require_json(request)
+        body = await read_body(request, self.max_body_bytes)
+        if not body and empty is not None:
+            return empty
         require_json(request)
-        return await read_body(request, self.max_body_bytes)
+        return body
 
     def find_attempt(self, request: AnyRequest, caller: Caller, body: bytes) -> Attempt | None:
         """Return what marks a request that may come again, None without an idempotency key."""

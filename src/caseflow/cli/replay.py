@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .house import opened_house
+from .moments import parse_moment
 from .terminal import escape_lines, output
 
 if TYPE_CHECKING:
@@ -12,16 +13,6 @@ if TYPE_CHECKING:
 
     from caseflow.bootstrap import House
     from caseflow.eventstore.reading import Snapshot
-
-
-def _parse_known_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
-    from caseflow.domain.errors import InvalidDateError
-    from caseflow.domain.times import parse_time
-
-    try:
-        return None if text is None else parse_time(text)
-    except InvalidDateError as error:
-        raise click.BadParameter(error.detail) from error
 
 
 def _parse_as_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
@@ -44,7 +35,7 @@ def _parse_as_of(_ctx: click.Context, _param: click.Parameter, text: str | None)
 )
 @click.option(
     "--known-at",
-    callback=_parse_known_at,
+    callback=parse_moment,
     metavar="T",
     help="Only what was recorded by then, such as 2026-02-10T09:30:00Z.",
 )

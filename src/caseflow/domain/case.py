@@ -336,7 +336,8 @@ class Case:
 
     def _look_at_appeal(self, recorded: RecordedClaim) -> None:
         """Ask again what an appeal is about, now that what it contests may be told otherwise."""
-        about_asylum = self.is_about_asylum(recorded.claim)
+        # Once it was, it stays so: what else somebody corrects must not publish it unseen.
+        about_asylum = recorded.standing.about_asylum or self.is_about_asylum(recorded.claim)
         if hides_whereabouts(recorded.claim, self.host_state, about_asylum=about_asylum):
             recorded.tells_refuge = True
             recorded.facts = _without_whereabouts(recorded.facts)

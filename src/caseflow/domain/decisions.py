@@ -348,7 +348,8 @@ def _amend_subject(case: Case, command: AmendSubject, scene: Scene) -> tuple[Bod
     if _forgets_names(case, command.subject):
         _refuse_while_frozen(scene)
     shows_names = case.consent.publish in ("initials", "name")
-    if not shows_names or command.subject.names == case.subject.names:
+    renamed = command.subject.names != case.subject.names
+    if not (shows_names and renamed) and not _uncovers(case, command.subject):
         return body, None
     _refuse_while_frozen(scene)
     return body, _hold(command, to_public=True)
@@ -359,6 +360,14 @@ def _forgets_names(case: Case, subject: Subject) -> bool:
     return any(
         claim.standing.names_person and not find_names(claim.claim, subject, case.consent)
         for claim in case.claims.values()
+    )
+
+
+def _uncovers(case: Case, subject: Subject) -> bool:
+    """Return whether a text that was withheld, for it names the person, would name nobody then."""
+    return any(
+        recorded.standing.names_person and not find_names(recorded.claim, subject, case.consent)
+        for recorded in case.claims.values()
     )
 
 
