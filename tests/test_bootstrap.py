@@ -9,6 +9,7 @@ from threading import Thread, current_thread
 
 import pytest
 from litestar.testing import TestClient
+from sqlalchemy import update
 
 from caseflow.bootstrap import (
     House,
@@ -21,7 +22,9 @@ from caseflow.database import begin_write
 from caseflow.eventstore.key_files import MissingKeyError
 from caseflow.eventstore.recorder import Append
 from caseflow.eventstore.schema import SchemaOutdatedError
+from caseflow.eventstore.tables import log_head
 from caseflow.eventstore.wrapping import WrongMasterKeyError
+from caseflow.projections.partner.status import find_version
 from caseflow.projections.rebuild import digest, empty
 from caseflow.settings import Settings
 from tests.checks import check_house
@@ -204,3 +207,17 @@ def test_what_check_house_calls_sound_is_left_as_it_was(settings: Settings) -> N
         assert digest_of(house) == before
         with house.read() as connection:
             assert digest(connection, "b") != before[1]
+
+
+def test_views_of_an_older_shape_are_made_anew_by_the_migration(settings: Settings) -> None:
+    """A migration that changes the views leaves them empty and says so in the log's head."""
+    with run_house(settings) as house:
+        case = new_partner(house).open("anonymous")
+        with house.write() as connection:
+            empty(connection, "a")
+            connection.execute(update(log_head).values(view_set="none"))
+    migrate_house(settings)
+    with run_house(settings) as house:
+        with house.reader.snapshot() as snapshot:
+            assert find_version(snapshot.connection, snapshot.view_set, case) is not None
+        check_house(house)

@@ -21,10 +21,12 @@ def exchange(
     path: str,
     *,
     headers: Iterable[tuple[str, str]] = (),
+    peer: str | None = None,
     messages: list[dict[str, Any]] | None = None,
 ) -> Sent:
     """Return the answer to one request.
 
+    peer: the address that the request comes from; None where the server tells none.
     messages: what the server hands on of the body; those that were not asked for stay in the list.
     """
     left = [{"type": "http.request", "body": b""}] if messages is None else messages
@@ -42,6 +44,7 @@ def exchange(
         "path": path,
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": (peer, 50_000) if peer else None,
     }
     client.blocking_portal.call(client.app, scope, receive, send)
     start, *parts = sent

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -25,6 +25,9 @@ from caseflow.eventstore.partners import add_partner, issue_key, revoke_key
 from caseflow.eventstore.recorder import now_microseconds, read_head
 from caseflow.settings import Settings
 from tests.houses import new_settings
+
+# Comparisons in there are shown as those in the tests themselves.
+pytest.register_assert_rewrite("tests.api.watch", "tests.api.machine")
 
 Json = dict[str, Any]
 
@@ -261,6 +264,11 @@ def problem(answer: httpx.Response, status: int, slug: str) -> Json:
     return dict(answer.json())
 
 
+def steady(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of an answer but for `RateLimit`, which counts down."""
+    return {name: value for name, value in headers.items() if name != "ratelimit"}
+
+
 def pointers(answer: httpx.Response) -> list[str]:
     """Return where a problem points."""
     return [fault["pointer"] for fault in answer.json().get("errors", ())]
@@ -383,7 +391,7 @@ class Replay:
 
 ANSWERED: Final = {
     "id", "case", "version", "position", "recorded_at", "partner", "publication",
-    "publication_reason", "status",
+    "publication_reason", "status", "state", "corroborated", "disputed",
 }  # fmt: skip
 
 

@@ -444,3 +444,293 @@ def test_nobody_learns_from_a_refusal_what_is_stored(desk: Desk) -> None:
             assert answer.status_code in (404, 422)
             assert CANARY not in answer.text
             assert CANARY.split(maxsplit=1)[0] not in answer.text
+
+
+# -- record events --------------------------------------------------------------------------------
+
+CONSENT: Json = {"publish": "count", "basis": "own"}
+SUBJECT: Json = {"birth_year": 1990}
+CORRECTION: Json = {**CLAIM, "reason": "typo"}
+# What would be taken, had it nothing wrong in it: `into` and `from` name another case.
+GOOD: dict[str, Json] = {
+    "corrections": CORRECTION,
+    "retractions": {"reason": "false"},
+    "visibility": {"visibility": "partners"},
+    "corroborations": {},
+    "disputes": {"reason": "it was another"},
+    "reviews": {"decision": "approve"},
+    "consent": CONSENT,
+    "subject": SUBJECT,
+    "merges": {"into": "ext:other"},
+    "unmerges": {"from": "ext:other"},
+}
+NEED_A_VERSION = ("consent", "subject", "merges")
+NEED_NO_BODY = ("corroborations", "unmerges")
+ANY_POST = pytest.mark.parametrize("what", GOOD)
+
+
+class Acts:
+    """Whoever may post each record event, and what each is about."""
+
+    def __init__(self, desk: Desk) -> None:
+        service = desk.service
+        self.author, self.other = desk.author, service.partner(*AUTHOR)
+        self.reviewer = service.partner("review")
+        self.case, self.event = desk.case, desk.event
+        self.held = service.partner("events:write", of=desk.author).tell(self.case, CLAIM["type"])
+        self.author.open(external_id="other")
+
+    def by(self, what: str) -> Partner:
+        found = {"corroborations": self.other, "disputes": self.other, "reviews": self.reviewer}
+        return found.get(what, self.author)
+
+    def path(self, what: str, name: str | None = None) -> str:
+        if what == "reviews":
+            return f"/v1/reviews/{name or self.held['id']}"
+        if what in ("consent", "subject", "merges", "unmerges"):
+            return f"/v1/cases/{name or self.case['id']}/{what}"
+        return f"/v1/events/{name or self.event['id']}/{what}"
+
+    def post(self, what: str, body: Any, **headers: str) -> httpx.Response:
+        return self.send(what, json.dumps(body).encode(), **headers)
+
+    def send(self, what: str, body: bytes, **headers: str) -> httpx.Response:
+        sent = {"Content-Type": "application/json", "If-Match": "*", **self.by(what).headers}
+        return self.author.service.client.post(
+            self.path(what), content=body, headers={**sent, **headers}
+        )
+
+
+@pytest.fixture(scope="module")
+def acts(desk: Desk) -> Acts:
+    """What record events can be about, on either database."""
+    return Acts(desk)
+
+
+BAD_ACTS: list[tuple[str, Any, list[str]]] = [
+    ("corrections", CLAIM, ["/reason"]),
+    ("corrections", {**CORRECTION, "reason": CANARY}, ["/reason"]),
+    ("corrections", {**CORRECTION, "reason": None}, ["/reason"]),
+    ("corrections", {**CORRECTION, "reason": "unsafe"}, ["/reason"]),
+    ("corrections", {"reason": "typo"}, ["/type"]),
+    ("corrections", without(CORRECTION, "occurred"), ["/occurred"]),
+    ("corrections", {**CORRECTION, "type": CANARY}, ["/type"]),
+    ("corrections", {**CORRECTION, "type": "claim.retracted"}, ["/type"]),
+    ("corrections", {**CORRECTION, "type": 7}, ["/type"]),
+    ("corrections", {**CORRECTION, "type": [CANARY]}, ["/type"]),
+    ("corrections", {**CORRECTION, "type": "case.closed"}, ["/reason"]),
+    ("corrections", {**CORRECTION, "occurred": "2026-02-30"}, ["/occurred"]),
+    ("corrections", {**CORRECTION, "occurred": CANARY}, ["/occurred"]),
+    ("corrections", {**CORRECTION, "jurisdiction": "XX", "notified": "25"},
+     ["/notified", "/jurisdiction"]),
+    ("corrections", {**CORRECTION, "place": ""}, ["/place"]),
+    ("corrections", {**CORRECTION, "place": "a\u0000b"}, ["/place"]),
+    ("corrections", {**CORRECTION, "summary": {}}, ["/summary"]),
+    ("corrections", {**CORRECTION, "sources": [{"title": "t", "published": CANARY}]},
+     ["/sources/0/published"]),
+    ("corrections", {**CORRECTION, "after": str(uuid4())}, ["/after"]),
+    ("corrections", {**CORRECTION, "after": "ext:nothing"}, ["/after"]),
+    ("corrections", {**CORRECTION, **FILED, "against": CANARY}, ["/against"]),
+    ("corrections", {**CORRECTION, "claim": CLAIM}, ["/type"]),
+    ("corrections", {"claim": CLAIM}, ["/reason"]),
+    ("corrections", {"reason": "typo", "claim": CANARY}, ["/claim"]),
+    ("corrections", {"reason": "typo", "claim": None}, ["/claim"]),
+    ("corrections", {"reason": "typo", "claim": {}}, ["/claim/type"]),
+    ("corrections", {"reason": "typo", "claim": {**CLAIM, "colour": CANARY}}, ["/claim/colour"]),
+    ("corrections", {"reason": "typo", "claim": CLAIM, "colour": CANARY}, ["/colour"]),
+    ("corrections", {"reason": "typo", "claim": CORRECTION}, ["/claim/reason"]),
+    ("corrections", {"reason": "typo", "claim": {**CLAIM, "occurred": "2026-02-30"}},
+     ["/claim/occurred"]),
+    ("corrections", {"reason": "typo", "claim": {**CLAIM, "place": "a\u000bb"}}, ["/claim/place"]),
+    ("corrections", {"reason": "typo", "claim": {**CLAIM, "jurisdiction": "XX"}},
+     ["/claim/jurisdiction"]),
+    ("corrections", {"reason": "typo", "claim": {**CLAIM, "after": str(uuid4())}},
+     ["/claim/after"]),
+    ("corrections", {"reason": "typo", "claim": {**FILED, "against": "ext:nothing"}},
+     ["/claim/against"]),
+    ("retractions", {}, ["/reason"]),
+    ("retractions", {"reason": CANARY}, ["/reason"]),
+    ("retractions", {"reason": "typo"}, ["/reason"]),
+    ("retractions", {"reason": None}, ["/reason"]),
+    ("retractions", {"reason": "false", "note": ""}, ["/note"]),
+    ("retractions", {"reason": "false", "note": 7}, ["/note"]),
+    ("retractions", {"reason": "false", "note": "a\u0000b"}, ["/note"]),
+    ("retractions", {"reason": "false", "note": "x" * 20_001}, ["/note"]),
+    ("visibility", {}, ["/visibility"]),
+    ("visibility", {"visibility": CANARY}, ["/visibility"]),
+    ("visibility", {"visibility": None}, ["/visibility"]),
+    ("visibility", {"visibility": "partners", "until_review": True}, ["/until_review"]),
+    ("corroborations", {"note": ""}, ["/note"]),
+    ("corroborations", {"note": "a\ufffeb"}, ["/note"]),
+    ("corroborations", {"reason": CANARY}, ["/reason"]),
+    ("disputes", {}, ["/reason"]),
+    ("disputes", {"reason": ""}, ["/reason"]),
+    ("disputes", {"reason": "a\u0000b"}, ["/reason"]),
+    ("disputes", {"reason": "x" * 20_001}, ["/reason"]),
+    ("disputes", {"reason": "r", "rank_against": "yes"}, ["/rank_against"]),
+    ("disputes", {"reason": "r", "rank_against": 1}, ["/rank_against"]),
+    ("reviews", {}, ["/decision"]),
+    ("reviews", {"decision": CANARY}, ["/decision"]),
+    ("reviews", {"decision": "decline", "note": "a\u0000b"}, ["/note"]),
+    ("consent", {}, ["/publish"]),
+    ("consent", {**CONSENT, "publish": CANARY}, ["/publish"]),
+    ("consent", {"consent": {**CONSENT, "publish": CANARY}}, ["/consent/publish"]),
+    ("consent", {"consent": CANARY}, ["/consent"]),
+    ("consent", {"consent": None}, ["/consent"]),
+    ("consent", {"consent": CONSENT, "publish": "none"}, ["/publish"]),
+    ("subject", {"names": CANARY}, ["/names"]),
+    ("subject", {"names": [{"text": CANARY}]}, ["/names/0/language"]),
+    ("subject", {"subject": [CANARY]}, ["/subject"]),
+    ("subject", {"subject": SUBJECT, "birth_year": 1990}, ["/birth_year"]),
+    ("merges", {}, ["/into"]),
+    ("merges", {"into": ""}, ["/into"]),
+    ("merges", {"into": None}, ["/into"]),
+    ("merges", {"into": 7}, ["/into"]),
+    ("merges", {"into": CANARY}, ["/into"]),
+    ("merges", {"into": "a\u0000b"}, ["/into"]),
+    ("merges", {"into": str(uuid4())}, ["/into"]),
+    ("merges", {"into": f"ext:{CANARY}"}, ["/into"]),
+    ("merges", {"into": "x" * 261}, ["/into"]),
+    ("unmerges", {"from": ""}, ["/from"]),
+    ("unmerges", {"from": CANARY}, ["/from"]),
+    ("unmerges", {"from": "a\u0000b"}, ["/from"]),
+    ("unmerges", {"from": str(uuid4())}, ["/from"]),
+    ("unmerges", {"apart_from": CANARY}, ["/apart_from"]),
+    *(
+        (what, {**body, CANARY: 1}, [f"/{CANARY}"])
+        for what, body in GOOD.items()
+    ),
+    *(
+        (what, body, [""])
+        for what in GOOD
+        for body in ([], "text", 7, None)
+    ),
+]  # fmt: skip
+
+
+class TestRecordEvents:
+    """What the other posts refuse as well."""
+
+    @pytest.mark.parametrize(("what", "body", "where"), BAD_ACTS)
+    def test_what_cannot_stand_is_refused_where_it_is_wrong(
+        self, acts: Acts, what: str, body: Any, where: list[str]
+    ) -> None:
+        answer = acts.post(what, body)
+        problem(answer, 422, "invalid-input")
+        assert pointers(answer) == where
+        assert CANARY not in answer.text.replace(json.dumps(where)[1:-1], "")
+
+    @ANY_POST
+    @pytest.mark.parametrize("name", ["", "я" * 256, 7, "a\u0000b", "a\u000bb", "\ud800"])
+    def test_an_own_name_that_is_none(self, acts: Acts, what: str, name: Any) -> None:
+        good = GOOD[what]
+        # Beside these two there is a name only where they are wrapped.
+        body = {what: good} if what in ("consent", "subject") else good
+        told = json.dumps({**body, "external_id": name}).encode()
+        answer = acts.send(what, told)
+        problem(answer, 422, "invalid-input")
+        assert pointers(answer) == ["/external_id"]
+
+    @ANY_POST
+    @pytest.mark.parametrize(
+        "body",
+        [b" ", b"{", b"{}}", b"nothing", b"\xff\xfe{\x00}\x00", b"\xef\xbb\xbf{}", b'{"note": NaN}',
+         b'{"note": "\xff"}', b'{"reason": "false", "reason": "unsafe"}', b"[" * 65 + b"]" * 65,
+         b'{"consent": {"publish": "none", "publish": "name"}}', b'{"a":' * 50_000,
+         b'{"decision": "approve", "decision": "decline"}'],
+    )  # fmt: skip
+    def test_what_is_not_json_is_unreadable(self, acts: Acts, what: str, body: bytes) -> None:
+        problem(acts.send(what, body), 400, "unreadable")
+
+    @ANY_POST
+    def test_no_body_is_none(self, acts: Acts, what: str) -> None:
+        if what not in NEED_NO_BODY:
+            problem(acts.send(what, b""), 400, "unreadable")
+
+    @ANY_POST
+    def test_a_body_that_is_too_long(self, acts: Acts, what: str) -> None:
+        body = json.dumps({**GOOD[what], "note": "a" * 1_000_001}).encode()
+        problem(acts.send(what, body), 413, "too-large")
+
+    @ANY_POST
+    @pytest.mark.parametrize("kind", ["text/plain", "", "application/x-ndjson"])
+    def test_another_content_type(self, acts: Acts, what: str, kind: str) -> None:
+        answer = acts.send(what, json.dumps(GOOD[what]).encode(), **{"Content-Type": kind})
+        problem(answer, 415, "unsupported-media-type")
+
+    @ANY_POST
+    def test_a_compressed_body(self, acts: Acts, what: str) -> None:
+        answer = acts.send(what, b"x", **{"Content-Encoding": "gzip"})
+        problem(answer, 415, "unsupported-media-type")
+
+    @ANY_POST
+    def test_a_key_is_needed_and_its_scope(self, acts: Acts, what: str) -> None:
+        service, path = acts.author.service, acts.path(what)
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp4"}):
+            answer = service.client.post(path, json=GOOD[what], headers=headers)
+            problem(answer, 401, "unauthenticated")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        others = ("events:publish", "restricted:read", "audit:read")
+        others += ("events:write",) if what == "reviews" else ("review",)
+        # The key is looked at before anything that it is about: also where that is not there.
+        for name in (None, str(uuid4())):
+            by = service.partner(*others)
+            answer = by.post(acts.path(what, name), GOOD[what], **{"If-Match": "*"})
+            problem(answer, 403, "forbidden")
+
+    @ANY_POST
+    @pytest.mark.parametrize(
+        "name", [str(uuid4()), "nonsense", "KZ-0000-0000", "ext%3Anothing", "ext%3A", "%00",
+                 "%ED%A0%80", "x" * 5000],
+    )  # fmt: skip
+    def test_what_is_not_there_is_not_found(self, acts: Acts, what: str, name: str) -> None:
+        answer = acts.by(what).post(acts.path(what, name), GOOD[what], **{"If-Match": "*"})
+        problem(answer, 404, "not-found")
+
+    @ANY_POST
+    @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+    def test_another_method(self, acts: Acts, what: str, method: str) -> None:
+        client, headers = acts.author.service.client, acts.by(what).headers
+        answer = client.request(method, acts.path(what), headers=headers)
+        problem(answer, 405, "method-not-allowed")
+        assert "POST" in answer.headers["allow"]
+
+    @ANY_POST
+    def test_another_version_or_none(self, acts: Acts, what: str) -> None:
+        head = acts.author.get(f"/v1/cases/{acts.case['id']}").headers["etag"]
+        version = head.strip('"').partition("-")[0]
+        for tag in ('"0"', '"999"', f'"{int(version) - 1}"'):
+            answer = acts.post(what, GOOD[what], **{"If-Match": tag})
+            problem(answer, 412, "version-mismatch")
+            assert answer.headers["etag"] == f'"{version}"'
+        for tag in ("2", 'W/"2"', '"x"', '"2", "3"', '"-1"'):
+            answer = acts.post(what, GOOD[what], **{"If-Match": tag})
+            problem(answer, 422, "invalid-input")
+            assert pointers(answer) == ["/headers/If-Match"]
+        if what in NEED_A_VERSION:
+            problem(acts.by(what).post(acts.path(what), GOOD[what]), 428, "version-required")
+
+    @ANY_POST
+    @pytest.mark.parametrize("key", ["", "x" * 256])
+    def test_an_idempotency_key_that_is_none(self, acts: Acts, what: str, key: str) -> None:
+        answer = acts.post(what, GOOD[what], **{"Idempotency-Key": key})
+        problem(answer, 422, "invalid-input")
+        assert pointers(answer) == ["/headers/Idempotency-Key"]
+
+    @ANY_POST
+    @pytest.mark.parametrize(("query", "where"), [("lang=de", "lang"), ("as_of=2026", "as_of")])
+    def test_a_parameter_that_is_wrong(self, acts: Acts, what: str, query: str, where: str) -> None:
+        path, by = f"{acts.path(what)}?{query}", acts.by(what)
+        answer = by.post(path, GOOD[what], **{"If-Match": "*"})
+        problem(answer, 422, "invalid-input")
+        assert pointers(answer) == [f"/query/{where}"]
+
+    def test_what_is_not_allowed_now_is_a_conflict(self, acts: Acts) -> None:
+        for by, path, body in (
+            (acts.author, acts.path("corroborations"), {}),
+            (acts.author, acts.path("disputes"), GOOD["disputes"]),
+            (acts.reviewer, acts.path("reviews", acts.event["id"]), GOOD["reviews"]),
+            (acts.author, acts.path("merges"), {"into": acts.case["id"]}),
+            (acts.author, acts.path("unmerges"), {}),
+        ):
+            problem(by.post(path, body, **{"If-Match": "*"}), 409, "conflict")

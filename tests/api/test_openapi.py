@@ -14,8 +14,16 @@ from litestar.testing import TestClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from caseflow.api.app import create_app
+from caseflow.api.figures import FigureCorrection
+from caseflow.api.imports import NDJSON
 from caseflow.api.openapi import make_openapi, render_openapi
-from caseflow.api.openapi_requests import EXAMPLE_OPENING, make_example
+from caseflow.api.openapi_requests import (
+    EXAMPLE_FIGURE,
+    EXAMPLE_OPENING,
+    EXAMPLES_OF_RECORD_EVENTS,
+    make_example,
+)
+from caseflow.api.reference import ASSETS
 from caseflow.bootstrap import make_services, open_house
 from caseflow.domain.checks import check_claim
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim
@@ -63,9 +71,18 @@ def check_answer(operation_id: str, answer: Any) -> None:
         assert answer.content == b""
         return
     media_type = answer.headers["content-type"].partition(";")[0]
-    schema = response["content"][media_type]["schema"]
-    body = answer.json() if media_type.endswith("json") else answer.text
-    assert list_faults(schema, body) == [], operation_id
+    content = response["content"]
+    # A type itself, or the range that it is in.
+    schema = content.get(media_type, content.get(f"{media_type.partition('/')[0]}/*"))["schema"]
+    for body in read_bodies(media_type, answer):
+        assert list_faults(schema, body) == [], operation_id
+
+
+def read_bodies(media_type: str, answer: Any) -> list[Any]:
+    """Return the values of an answer: of lines each, of anything else the one."""
+    if media_type == NDJSON:
+        return [json.loads(line) for line in answer.text.splitlines()]
+    return [answer.json() if media_type.endswith("json") else answer.text]
 
 
 # -- the document ---------------------------------------------------------------------------------
@@ -128,6 +145,7 @@ def test_a_type_has_the_fields_of_its_struct() -> None:
 
 def test_requests_refuse_unknown_fields() -> None:
     requests = ["Opening", "Consent", "Subject", "Name", "Source", "Texts"]
+    requests += [struct.__name__ for struct in EXAMPLES_OF_RECORD_EVENTS]
     types = [r.rpartition("/")[2] for r in SCHEMAS["Claim"]["discriminator"]["mapping"].values()]
     assert [n for n in requests + types if SCHEMAS[n]["additionalProperties"] is not False] == []
 
@@ -167,6 +185,7 @@ class Caller:
         self.client = client
         self.keyed = {"Authorization": f"Bearer {keys['all']}"}
         self.poor = {"Authorization": f"Bearer {keys['poor']}"}
+        self.other = {"Authorization": f"Bearer {keys['other']}"}
         self.case: dict[str, Any] = {}
         self.event: dict[str, Any] = {}
 
@@ -186,15 +205,22 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
         }
     )
-    scopes = {"all": ["events:write", "events:publish"], "poor": ["review"]}
+    scopes = {"all": ["events:write", "events:publish", "audit:read"], "poor": ["review"]}
     with open_house(settings) as house:
         partner_id = uuid4()
         with house.write() as connection:
             at = house.clock()
             add_partner(connection, partner_id=partner_id, name="a", public_name="A", at=at)
+            other_id = uuid4()
+            add_partner(connection, partner_id=other_id, name="b", public_name=None, at=at)
+            scopes["other"] = ["events:write"]
             keys = {
                 name: issue_key(
-                    connection, key_id=uuid4(), partner_id=partner_id, scopes=found, at=at
+                    connection,
+                    key_id=uuid4(),
+                    partner_id=other_id if name == "other" else partner_id,
+                    scopes=found,
+                    at=at,
                 )
                 for name, found in scopes.items()
             }
@@ -243,8 +269,14 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             f"/v1/cases/{case}/events?limit=500",
             f"/v1/cases/{case}/events?limit=1&{replay}",
         ],
+        "export_log": ["/v1/exports/log", "/v1/exports/log?after=2&limit=3"],
         "follow_log": ["/v1/events?limit=500", "/v1/events?after=1&wait=0&limit=2"],
         "get_event": [f"/v1/events/{event}"],
+        "preview_event": [f"/v1/events/{event}/preview?lang=ru&min_position=1"],
+        "list_restricted_reads": [
+            "/v1/audit/reads?limit=500",
+            f"/v1/audit/reads?after=1&limit=2&case={case}&since=2020-01-01T00:00:00Z",
+        ],
         "get_statistics": ["/v1/statistics", f"/v1/statistics?host_state=KZ&{replay}"],
         "read_feed": ["/feeds/all.atom", "/feeds/all.atom?lang=ru"],
         "read_case_feed": [f"/feeds/cases/{caller.case['code']}.atom"],
@@ -254,10 +286,15 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "get_readiness": ["/readyz"],
         "explain_problem": ["/problems/not-found"],
         "get_openapi": ["/schema/openapi.json"],
+        "get_reference": ["/schema"],
+        "get_reference_asset": [f"/schema/{name}" for name in ASSETS],
     }
 
 
 READS = [name for name, (method, _, _) in OPERATIONS.items() if method == "GET"]
+# A stream is not known before it has been sent.
+WITH_VALIDATOR = [name for name in READS if name != "export_log"]
+FOR_ANYONE = [name for name in READS if not any(OPERATIONS[name][2]["security"][:1])]
 
 
 @pytest.mark.parametrize("operation_id", READS)
@@ -265,17 +302,19 @@ READS = [name for name, (method, _, _) in OPERATIONS.items() if method == "GET"]
 def test_reads_answer_as_the_document_says(caller: Caller, operation_id: str, keyed: bool) -> None:
     for address in addresses(caller)[operation_id]:
         answer = caller.client.get(address, headers=caller.keyed if keyed else {})
-        assert answer.status_code == 200, answer.text
+        expected = 200 if keyed or operation_id in FOR_ANYONE else 401
+        assert answer.status_code == expected, answer.text
         check_answer(operation_id, answer)
 
 
-@pytest.mark.parametrize("operation_id", READS)
+@pytest.mark.parametrize("operation_id", WITH_VALIDATOR)
 def test_reads_answer_head_and_304_as_the_document_says(caller: Caller, operation_id: str) -> None:
     address = addresses(caller)[operation_id][0]
-    read = caller.client.get(address)
-    head = caller.client.head(address)
+    shown = {} if operation_id in FOR_ANYONE else caller.keyed
+    read = caller.client.get(address, headers=shown)
+    head = caller.client.head(address, headers=shown)
     assert (head.status_code, dict(head.headers)) == (200, dict(read.headers))
-    again = caller.client.get(address, headers={"If-None-Match": read.headers["etag"]})
+    again = caller.client.get(address, headers={**shown, "If-None-Match": read.headers["etag"]})
     assert again.status_code == 304
     check_answer(operation_id, again)
 
@@ -286,7 +325,9 @@ def test_the_query_parameters_told_are_those_that_are_known(
 ) -> None:
     told = [resolve(parameter) for parameter in OPERATIONS[operation_id][2]["parameters"]]
     names = {parameter["name"] for parameter in told if parameter["in"] == "query"}
-    answer = caller.client.get(addresses(caller)[operation_id][0], params={"no_such": "1"})
+    shown = {} if operation_id in FOR_ANYONE else caller.keyed
+    (address, *_), unknown = addresses(caller)[operation_id], {"no_such": "1"}
+    answer = caller.client.get(address, params=unknown, headers=shown)
     if not names:
         assert answer.status_code == 200
         return
@@ -299,6 +340,71 @@ def test_a_page_that_is_not_the_last_links_to_the_next(caller: Caller) -> None:
     answer = caller.client.get(f"/v1/cases/{caller.case['id']}/events?limit=1")
     check_answer("list_case_events", answer)
     assert answer.headers["link"].endswith('rel="next"')
+
+
+def test_figures_are_answered_as_the_document_says(caller: Caller) -> None:
+    """The examples are valid, accepted, and shown in statistics and in the log as promised."""
+    told = caller.post("/v1/figures", EXAMPLE_FIGURE)
+    corrections = f"/v1/events/{told.json()['id']}/corrections"
+    examples = EXAMPLES_OF_RECORD_EVENTS
+    beside = EXAMPLE_FIGURE | {"low": 23, "reason": "typo"}
+    answers = [
+        ("report_figure", EXAMPLE_FIGURE, told),
+        ("correct_event", examples[FigureCorrection], None),
+        ("correct_event", beside, None),
+    ]
+    for operation_id, example, posted in answers:
+        schema = OPERATIONS[operation_id][2]["requestBody"]["content"]["application/json"]
+        assert list_faults(schema["schema"], example) == [], operation_id
+        answer = posted or caller.post(corrections, example)
+        assert answer.status_code == 201, answer.text
+        check_answer(operation_id, answer)
+    for headers in ({}, caller.keyed):
+        read = caller.client.get("/v1/statistics", headers=headers)
+        assert [figure["low"] for figure in read.json()["reported"]] == [23]
+        check_answer("get_statistics", read)
+    check_answer(
+        "get_event", caller.client.get(f"/v1/events/{told.json()['id']}", headers=caller.keyed)
+    )
+    retracted = caller.post(corrections.replace("corrections", "retractions"), {"reason": "false"})
+    check_answer("retract_event", retracted)
+
+
+def test_what_is_recorded_about_the_record_is_answered_as_the_document_says(
+    caller: Caller,
+) -> None:
+    """Each example of a request about the record is valid, accepted and answered as promised."""
+    opening = EXAMPLE_OPENING | {"external_id": "case-2"}
+    case = caller.post("/v1/cases", opening).json()
+    event = caller.post(f"/v1/cases/{case['id']}/events", make_example("person.entered")).json()
+    examples = {struct.__name__: body for struct, body in EXAMPLES_OF_RECORD_EVENTS.items()}
+    into = {"into": caller.case["id"]}
+    for operation_id, address, body, other in (
+        ("corroborate_event", f"/v1/events/{event['id']}/corroborations", "Corroboration", True),
+        ("dispute_event", f"/v1/events/{event['id']}/disputes", "Dispute", True),
+        ("correct_event", f"/v1/events/{event['id']}/corrections", "Correction", False),
+        ("change_visibility", f"/v1/events/{event['id']}/visibility", "VisibilityChange", False),
+        ("retract_event", f"/v1/events/{event['id']}/retractions", "Retraction", False),
+        ("change_consent", f"/v1/cases/{case['id']}/consent", "ConsentChange", False),
+        ("amend_subject", f"/v1/cases/{case['id']}/subject", "SubjectChange", False),
+        ("merge_case", f"/v1/cases/{case['id']}/merges", "Merge", False),
+        ("unmerge_case", f"/v1/cases/{case['id']}/unmerges", "Unmerge", False),
+    ):
+        example = into if body == "Merge" else examples[body]
+        if body == "Correction":
+            example = example | {"claim": make_example("person.entered")}
+        schema = OPERATIONS[operation_id][2]["requestBody"]["content"]["application/json"]
+        assert list_faults(schema["schema"], example) == [], operation_id
+        shown = caller.other if other else caller.keyed
+        answer = caller.post(address, example, **{"If-Match": "*", **shown})
+        assert answer.status_code == 201, (operation_id, answer.text)
+        check_answer(operation_id, answer)
+        if operation_id == "merge_case":
+            moved = caller.client.get(
+                f"/v1/cases/{case['id']}", headers=caller.keyed, follow_redirects=False
+            )
+            assert moved.status_code == 307
+            check_answer("get_case", moved)
 
 
 def test_the_same_case_again_answers_200_as_the_document_says(caller: Caller) -> None:
@@ -331,6 +437,10 @@ def _refusals(caller: Caller) -> Iterator[tuple[str, int, Any]]:
     yield "list_cases", 401, client.get(cases, headers={"Authorization": "Bearer unknown"})
     yield "list_cases", 422, client.get(f"{cases}?cursor=!")
     yield "get_case", 404, client.get(f"{cases}/{uuid4()}")
+    reads = "/v1/audit/reads"
+    yield "list_restricted_reads", 401, client.get(reads)
+    yield "list_restricted_reads", 403, client.get(reads, headers=caller.poor)
+    yield "list_restricted_reads", 422, client.get(f"{reads}?case=KZ", headers=caller.keyed)
     yield "get_event", 404, client.get(f"/v1/events/{uuid4()}")
     yield "read_case_feed", 404, client.get("/feeds/cases/KZ-0000-0000.atom")
     yield "explain_problem", 404, client.get("/problems/no-such")
@@ -348,5 +458,5 @@ def test_the_document_is_served_as_it_was_made(caller: Caller) -> None:
 
 
 def test_the_framework_serves_no_pages_of_its_own(caller: Caller) -> None:
-    for path in ("/schema", "/schema/swagger", "/schema/redoc", "/schema/elements"):
+    for path in ("/schema/swagger", "/schema/redoc", "/schema/elements"):
         assert caller.client.get(path).status_code == 404

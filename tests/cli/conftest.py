@@ -1,12 +1,17 @@
 """What the tests of the command line share: a place of its own, and a way to run commands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from litestar.testing import TestClient
 
+from caseflow.bootstrap import make_application
+from caseflow.cli.house import current_settings
 from caseflow.cli.main import main
+
+from .serving import Service
 
 Run = Callable[..., Result]
 
@@ -34,3 +39,10 @@ def run_on_both(run: Run, monkeypatch: pytest.MonkeyPatch, database_url: str, ke
     monkeypatch.setenv("CASEFLOW_KEYS_URL", keys_url)
     assert run("migrate").exit_code == 0
     return run
+
+
+@pytest.fixture
+def service(run_on_both: Run) -> Iterator[Service]:
+    """A service on the databases that the commands work on."""
+    with TestClient(make_application(current_settings())) as client:
+        yield Service(client)

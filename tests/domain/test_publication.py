@@ -8,16 +8,21 @@ import pytest
 
 from caseflow.domain.events import Consent, Hold, Name, Subject
 from caseflow.domain.publication import (
+    Publication,
+    Standing,
+    find_names,
     hides_whereabouts,
     initials,
     is_embargoed,
+    is_wider,
+    narrower_of,
     public_fields,
     public_label,
     publication_of,
     visibility_of,
 )
 from caseflow.domain.times import parse_time
-from caseflow.domain.vocabulary import TYPES, Texts, Visibility
+from caseflow.domain.vocabulary import TYPES, Claim, Texts, Visibility
 from tests.strategies import claim, numbered
 
 LEVELS = ("none", "count", "anonymous", "pseudonym", "initials", "name")
@@ -33,6 +38,11 @@ def consent(publish: Any = "name", basis: Any = "own", pseudonym: str | None = N
     return Consent(publish=publish, basis=basis, pseudonym=pseudonym)
 
 
+def publication(told: Claim, who: Consent, **standing: Any) -> Publication:
+    """Return what the public gets of a claim that stands as its partner chose."""
+    return publication_of(told, who, Standing(**{"visibility": told.visibility} | standing))
+
+
 def test_the_types_that_are_always_restricted() -> None:
     assert {t for t, rule in TYPES.items() if rule.ceiling != "public"} == RESTRICTED
 
@@ -46,7 +56,7 @@ def test_every_combination_gives_the_minimum(type_code: str, hold: Hold | None) 
         told = claim(
             type_code, visibility=visibility, **({"publish_after": embargo} if embargo else {})
         )
-        found = publication_of(
+        found = publication(
             told,
             consent(level, basis),
             about_asylum=type_code.startswith("asylum."),
@@ -82,18 +92,53 @@ def test_every_combination_gives_the_minimum(type_code: str, hold: Hold | None) 
 )
 def test_an_embargo_lasts_to_its_moment(until: str, state: str) -> None:
     told = claim("person.died", visibility="public", publish_after=until)
-    found = publication_of(
-        told, consent(), about_asylum=False, hold=None, embargoed=is_embargoed(told, NOW)
-    )
+    found = publication(told, consent(), embargoed=is_embargoed(told, NOW))
     assert found.state == state
-    released = publication_of(told, consent(), about_asylum=False, hold=None, embargoed=False)
-    assert released.state == "published"
+    assert publication(told, consent(), embargoed=False).state == "published"
 
 
 def test_the_end_of_an_embargo_is_not_the_end_of_a_review() -> None:
     told = claim("person.died", visibility="public", publish_after=EMBARGO)
-    found = publication_of(told, consent(), about_asylum=False, hold="review", embargoed=False)
+    found = publication(told, consent(), hold="review", embargoed=False)
     assert (found.state, found.counted) == ("awaiting_review", False)
+
+
+def test_a_halt_is_told_apart_from_an_embargo() -> None:
+    told = claim("person.died", visibility="public")
+    assert publication(told, consent(), embargoed=True) == ("embargoed", "frozen", False)
+    waiting = claim("person.died", visibility="public", publish_after=EMBARGO)
+    assert publication(waiting, consent(), embargoed=True) == ("embargoed", "embargo", False)
+
+
+@pytest.mark.parametrize(
+    ("standing", "reason"),
+    [
+        ({"retracted": True}, "retracted"),
+        ({"replaced": True}, "corrected"),
+        ({"declined": True, "hold": "review"}, "declined"),
+        ({"visibility": "partners"}, "visibility"),
+        ({"names_person": True}, "names_person"),
+    ],
+)
+@pytest.mark.parametrize("level", ["count", "anonymous", "pseudonym", "initials"])
+def test_what_became_of_a_claim_withholds_it(
+    standing: dict[str, Any], reason: str, level: str
+) -> None:
+    """Neither shown nor counted, however far the person's consent goes below a name."""
+    told = claim("person.died", visibility="public")
+    assert publication(told, consent(level), **standing) == ("withheld", reason, False)
+
+
+def test_texts_that_name_a_person_who_agreed_to_be_named_are_published() -> None:
+    told = claim("person.died", visibility="public")
+    assert publication(told, consent("name"), names_person=True).state == "published"
+
+
+def test_the_partners_choice_is_the_one_of_now() -> None:
+    told = claim("person.died", visibility="partners")
+    assert publication(told, consent(), visibility="public").state == "published"
+    assert visibility_of(told, consent(), Standing(visibility="public")) == "public"
+    assert visibility_of(told, consent(), Standing(visibility="restricted")) == "restricted"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +157,82 @@ def test_the_audience_is_the_choice_cut_at_the_ceiling(
     type_code: str, chosen: str, basis: str, visibility: Visibility
 ) -> None:
     told = claim(type_code, visibility=chosen)
-    about_asylum = type_code.startswith("asylum.")
-    assert visibility_of(told, consent(basis=basis), about_asylum=about_asylum) == visibility
+    standing = Standing(visibility=told.visibility, about_asylum=type_code.startswith("asylum."))
+    assert visibility_of(told, consent(basis=basis), standing) == visibility
+
+
+# -- how far consent goes -------------------------------------------------------------------------
+
+
+def all_consents() -> list[Consent]:
+    pseudonyms = (None, "Swallow", "Swift")
+    return [
+        Consent(publish=level, basis=basis, share=share, pseudonym=pseudonym)  # type: ignore[arg-type]
+        for level, basis, share, pseudonym in product(LEVELS, BASES, (False, True), pseudonyms)
+    ]
+
+
+def test_what_two_consents_agree_to_is_wider_than_neither() -> None:
+    for new, old in product(all_consents(), repeat=2):
+        both = narrower_of(new, old)
+        assert not is_wider(both, old), (new, old)
+        assert not is_wider(both, new), (new, old)
+        assert not both.shares_subject or (new.shares_subject and old.shares_subject)
+
+
+def test_of_a_consent_and_itself_the_same_is_agreed_to() -> None:
+    for told in all_consents():
+        if told.publish == "pseudonym" and told.pseudonym is None:
+            continue  # Nobody can agree to it.
+        assert not is_wider(told, told)
+        assert narrower_of(told, told) == Consent(
+            publish=told.publish,
+            basis=told.basis,
+            share=told.shares_subject,
+            pseudonym=told.pseudonym,
+        )
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "wider"),
+    [
+        (consent("count"), consent("none"), True),
+        (consent("name"), consent("initials"), True),
+        (consent("initials"), consent("name"), False),
+        (consent("anonymous", "own"), consent("anonymous", "representative"), True),
+        (consent("anonymous", "already_public"), consent("anonymous", "own"), True),
+        (consent("anonymous", "own"), consent("anonymous", "already_public"), False),
+        (consent("anonymous", "own"), consent("name", "representative"), True),
+        (consent("pseudonym", pseudonym="A"), consent("pseudonym", pseudonym="B"), True),
+        (consent("pseudonym", pseudonym="A"), consent("name", pseudonym="B"), True),
+        (consent("anonymous", pseudonym="A"), consent("anonymous", pseudonym="B"), False),
+    ],
+)
+def test_what_lets_the_public_get_more_is_wider(new: Consent, old: Consent, wider: bool) -> None:
+    assert is_wider(new, old) is wider
+
+
+# -- names in texts -------------------------------------------------------------------------------
+
+NAMED = Subject(names=[Name(text="Михаил Жилин", language="ru", kind="former")])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("basis", BASES)
+def test_names_are_found_in_what_the_public_could_read(level: str, basis: str) -> None:
+    told = claim(
+        "person.died",
+        place="дом Жилина",
+        summary={"en": "Zhilin died"},
+        private_note="Жилин",
+        sources=[{"title": "О Жилине", "published": "2025"}],
+    )
+    found = find_names(told, NAMED, consent(level, basis))
+    expected = ["/place", "/summary/en"]
+    if basis == "already_public":
+        expected.append("/sources/0/title")
+    assert found == ([] if level == "name" else expected)
+    assert find_names(told, Subject(), consent(level, basis)) == []
 
 
 # -- fields ---------------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from caseflow.domain.errors import (
 )
 from caseflow.eventstore import importing
 from caseflow.eventstore.importing import MAX_LINE_BYTES, LineResult, import_lines, read_lines
-from caseflow.eventstore.partners import Caller
+from caseflow.eventstore.partners import NO_KEY, Caller
 from caseflow.settings import read_settings
 
 SEED = files("caseflow.demo").joinpath("kazakhstan.ndjson").read_bytes().splitlines(keepends=True)
-CALLER = Caller(uuid4(), None, frozenset({"events:write", "events:publish"}))
+CALLER = Caller(uuid4(), None, frozenset({"events:write", "events:publish"}), NO_KEY)
 
 
 @pytest.fixture

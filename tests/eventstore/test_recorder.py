@@ -55,7 +55,29 @@ def test_an_append_inserts_several_times_and_moves_the_head_once_it_commits(
         assert append.head == 2
         assert append.position == 5
         assert recorder.get_head().position == 2
-    assert recorder.get_head() == Head(5, append.recorded_at, "a")
+    assert recorder.get_head() == Head(5, append.recorded_at, "a", False)
+
+
+def test_a_halt_stands_at_the_end_of_the_log_until_it_is_ended(
+    recorder: SqlProcessRecorder,
+) -> None:
+    for frozen in (True, True, False):
+        with recorder.append() as append:
+            append.freeze(frozen)
+        assert recorder.get_head().frozen is frozen
+        with recorder.append() as append:
+            assert append.frozen is frozen
+
+
+def test_a_halt_that_is_not_committed_is_none(recorder: SqlProcessRecorder) -> None:
+    def freeze_and_fail() -> None:
+        with recorder.append() as append:
+            append.freeze(True)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        freeze_and_fail()
+    assert not recorder.get_head().frozen
 
 
 def test_what_shares_the_transaction_shares_its_fate(recorder: SqlProcessRecorder) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from eventsourcing.persistence import OperationalError, Tracking
+from eventsourcing.persistence import OperationalError
 from sqlalchemy import Connection, func, select
 from sqlalchemy import event as sqlalchemy_event
 
@@ -195,8 +195,8 @@ class Faulty(HouseProjector):
         self._late = late
         self._broken = False
 
-    def process_event(self, event: Event, case: Case, tracking: Tracking) -> None:
-        super().process_event(event, case, tracking)
+    def process_event(self, event: Event, *change: Any) -> None:
+        super().process_event(event, *change)
         if event.claim is not None and event.claim.place == self.poison:
             self._broken = True
             if not self._late:
@@ -429,10 +429,66 @@ def test_whoever_asks_during_the_end_is_answered_or_refused(
     assert answer_of(future).version == 1
 
 
-def test_a_case_that_is_dropped_from_memory_is_read_again(house: House, desk: Desk) -> None:
-    cache = CaseCache(size=2)
-    kept = [Case.from_events(list_events_of(house, desk.open())) for _ in range(3)]
-    for case in kept:
+def test_cases_are_dropped_from_memory_by_their_events(house: House, desk: Desk) -> None:
+    cache = CaseCache(size=4)
+    opened = [desk.open() for _ in range(3)]
+    desk.tell(opened[1])
+    kept = [Case.from_events(list_events_of(house, case_id)) for case_id in opened]
+    for case in (*kept, *kept):
         assert case is not None
         cache.put(case)
-    assert [cache.get(case.id) is case for case in kept if case] == [False, True, True]
+    cache.advance(4)
+    assert [cache.get(case.id) is case for case in kept if case] == [True, True, True]
+    desk.tell(opened[2])
+    longer = Case.from_events(list_events_of(house, opened[2]))
+    assert longer is not None
+    cache.put(longer)
+    # Not before the batch is over: what it did to a case can be read nowhere else.
+    assert cache.get(opened[0]) is kept[0]
+    cache.get(opened[1])
+    cache.advance(5)
+    assert [cache.get(case_id) for case_id in opened] == [kept[0], kept[1], None]
+
+
+def test_cases_that_do_not_fit_are_read_again(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.writer._cases, "_size", 1)
+    opened = [desk.open() for _ in range(2)]
+    with one_batch(house.writer):
+        futures = [desk.submit_claim(case_id) for _ in range(3) for case_id in opened]
+    assert [answer_of(future).version for future in futures] == [2, 2, 3, 3, 4, 4]
+    assert [answer_of(desk.submit_claim(case_id)).version for case_id in opened] == [5, 5]
+    check_house(house)
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def counted_queries(house: House, table: str) -> Iterator[list[str]]:
+    """Yield a list that grows with each query of a table."""
+    queries: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if f"FROM {table}" in statement:
+            queries.append(statement)
+
+    sqlalchemy_event.listen(house.engine, "before_cursor_execute", count)
+    yield queries
+    sqlalchemy_event.remove(house.engine, "before_cursor_execute", count)
+
+
+def test_the_names_of_a_batch_are_looked_up_together(house: House, desk: Desk) -> None:
+    desk.open(external_id="a")
+    told = desk.tell("ext:a", external_id="a/1")
+    with counted_queries(house, "external_ids") as queries:
+        with one_batch(house.writer):
+            known = [desk.submit_claim("ext:a", external_id="a/1") for _ in range(3)]
+            new = [desk.submit_claim("ext:a", external_id="a/2", after="ext:a/1") for _ in range(2)]
+            opened = desk.submit_case(external_id="b")
+            named = desk.submit_claim("ext:b", external_id="b/1")
+        assert [answer_of(f).event_id for f in known] == [told] * 3
+        assert [answer_of(f).created for f in (*new, opened, named)] == [True, False, True, True]
+    assert len(queries) == 1
+    check_house(house)

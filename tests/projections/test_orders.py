@@ -17,7 +17,7 @@ from caseflow.bootstrap import House
 from caseflow.domain.statistics import Statistics, tally
 from caseflow.domain.status import Status
 from caseflow.eventstore.importing import import_lines
-from caseflow.eventstore.partners import Caller
+from caseflow.eventstore.partners import NO_KEY, Caller
 from caseflow.projections.listing import CaseFilter
 from caseflow.projections.partner import statistics as partner_statistics
 from caseflow.projections.public import statistics as public_statistics
@@ -31,7 +31,9 @@ SEED: Final = [
 ]
 NAMESPACE: Final = UUID(int=1)
 PARTNER: Final = UUID(int=2)
-CALLER: Final = Caller(PARTNER, "Press desk", frozenset({"events:write", "events:publish"}))
+CALLER: Final = Caller(
+    PARTNER, "Press desk", frozenset({"events:write", "events:publish"}), NO_KEY
+)
 DAYS: Final = (None, "2026-01-28", "2026-02-10", "2025-06-15")
 
 Outcome = tuple[dict[UUID, tuple[Status, ...]], list[Statistics]]

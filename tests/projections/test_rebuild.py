@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar.testing import TestClient
 
@@ -14,6 +15,7 @@ from caseflow import bootstrap
 from caseflow.api.app import create_app
 from caseflow.bootstrap import House, make_services
 from caseflow.domain.errors import CaseflowError
+from caseflow.domain.events import FigureReported
 from caseflow.projections import rebuild as rebuilding
 from caseflow.projections.rebuild import digest, list_rows
 from caseflow.projections.view import VIEW_SETS, registered
@@ -66,6 +68,17 @@ def fill(house: House, clock: Clock) -> None:
         other.tell(case, "interim.requested", visibility="public")
         other.tell(case, "expulsion.executed", visibility="public", destination="RU")
         desk.tell(case, "wanted.removed", visibility="public", publish_after="2999-01-01T00:00:00Z")
+    for who, low in ((desk, 22), (other, 5)):
+        told = {
+            "measure": "persons_helped",
+            "low": low,
+            "high": low,
+            "as_of": "2026-01-29",
+            "host_state": "KZ",
+            "source": {"title": "Annual report"},
+        }
+        figure = msgspec.convert(told, FigureReported)
+        house.figures.report(who.caller, figure, lambda recorded: recorded.position).result()
     clock.set(LATER)
     assert house.release_due() == 2
 

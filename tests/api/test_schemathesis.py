@@ -1,0 +1,145 @@
+"""The API document against the running service: schemathesis makes requests from it, and looks.
+
+All its checks are on. What they find and is as it should be is named, with its reason, in
+`schemathesis_hooks.py`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from caseflow.api.openapi_requests import EXAMPLE_FIGURE, EXAMPLE_OPENING, make_example
+from caseflow.domain.vocabulary import TYPES
+from caseflow.eventstore.partners import SCOPES
+from tests.api.conftest import KINDS, Json, Partner, Service
+from tests.served import served_house
+
+_ROOT: Final = Path(__file__).parents[2]
+_CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
+_COMMAND: Final = "from schemathesis.cli import schemathesis; schemathesis()"
+_PATH: Final = os.pathsep.join([str(_ROOT), *sys.path])
+_KEY: Final = '\n[auth.openapi.bearer]\nbearer = "${SHOWN_KEY}"\n'
+KEYS: Final = ("all", "write", "none")
+"""All scopes, `events:write` alone, no key."""
+_QUICK: Final = ("--phases", "examples,coverage", "--seed", "1")
+_OF_OTHER: Final = ("person.died", "asylum.claim_made", "extradition.requested", "person.entered")
+_LONG: Final = ("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "200")
+
+
+class Scene:
+    """A running service that knows some cases, and the keys to ask it with."""
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self.url = str(service.client.base_url).rstrip("/")
+        self._folder = folder
+        partner = service.partner(*SCOPES, public_name="Press desk")
+        other = service.partner("events:write")
+        shown = [who.headers["Authorization"].removeprefix("Bearer ") for who in (partner, other)]
+        self.keys = dict(zip(KEYS, (*shown, ""), strict=True))
+        (folder / "known.json").write_text(json.dumps(_fill(partner, other)), "utf-8")
+
+    def run(self, key: str, *options: str) -> str:
+        """Run schemathesis with a key and return what it says; fail where it finds anything."""
+        shown = _KEY if self.keys[key] else ""
+        (self._folder / _CONFIG.name).write_text(_CONFIG.read_text("utf-8") + shown, "utf-8")
+        ran = subprocess.run(
+            [sys.executable, "-c", _COMMAND, "run", "--no-color", *options, self._document],
+            cwd=self._folder,
+            env=os.environ | {"PYTHONPATH": _PATH, "SHOWN_KEY": self.keys[key]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout
+        return ran.stdout
+
+    @property
+    def _document(self) -> str:
+        return f"{self.url}/schema/openapi.json"
+
+
+def _fill(partner: Partner, other: Partner) -> dict[str, list[str]]:
+    """Record something of everything; return its names by the parameter that takes them."""
+    case = partner.post("/v1/cases", EXAMPLE_OPENING).json()
+    events = _tell_everything(partner, case)
+    second = partner.open(external_id="case-2", subject=EXAMPLE_OPENING["subject"])
+    merged = other.open(external_id="case-3")
+    own = [other.tell(told, type) for told in (case, second, merged) for type in _OF_OTHER]
+    claim = f"/v1/events/{events[0]['id']}"
+    posted = [
+        partner.post(f"{claim}/corrections", {"reason": "typo", **_without_name(events[0])}),
+        other.post(f"{claim}/disputes", {"reason": "It was another court."}),
+        partner.post("/v1/figures", EXAMPLE_FIGURE),
+        other.post(f"/v1/cases/{merged['id']}/merges", {"into": second["id"]}, **{"If-Match": "*"}),
+    ]
+    for answer in posted:
+        assert answer.status_code == 201, answer.text
+    codes = [opened["code"] for opened in (case, second, merged)]
+    told = [event["id"] for event in (*events, *own, *(answer.json() for answer in posted))]
+    return {
+        "case": [case["id"], second["id"], merged["id"], *codes, "ext:case-1", "ext:case-3"],
+        "event": [*told, *(event["id"] for event in own * 3), "ext:case-1/granted"],
+        "file": [f"{code}.atom" for code in codes],
+    }
+
+
+def _tell_everything(partner: Partner, case: Json) -> list[Json]:
+    recorded = []
+    # First the decision that the examples of appeals name.
+    for code in sorted(TYPES, key=lambda code: code != "extradition.granted"):
+        for visibility in ("public", "partners"):
+            example = make_example(code) | {"visibility": visibility}
+            if visibility == "partners":
+                example.pop("external_id", None)
+            answer = partner.post(f"/v1/cases/{case['id']}/events", example)
+            assert answer.status_code == 201, answer.text
+            recorded.append(answer.json())
+    return recorded
+
+
+def _without_name(event: Json) -> Json:
+    example = make_example(event["type"])
+    example.pop("external_id", None)
+    return example
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def scene(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    """A running service that knows some cases, on either kind of database."""
+    folder = tmp_path_factory.mktemp("scene")
+    # Whoever asks all day long is not to be kept waiting.
+    limits = {"CASEFLOW_RATE_PER_PARTNER": "0", "CASEFLOW_RATE_PER_ADDRESS": "0"}
+    with ExitStack() as stack:
+        house = stack.enter_context(served_house(request.param, request, folder, **limits))
+        house.start()
+        house.wait_until_ready()
+        client = stack.enter_context(httpx.Client(base_url=house.url, timeout=60))
+        service: Any = Service(house.settings, client)
+        stack.callback(service.engine.dispose)
+        yield Scene(service, folder)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_service_answers_as_its_document_says(scene: Scene, key: str) -> None:
+    scene.run(key, *_QUICK)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("key", KEYS)
+def test_the_service_answers_as_its_document_says_for_long(
+    scene: Scene, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = scene.run(key, *_LONG)
+    with capsys.disabled():
+        print(told)
