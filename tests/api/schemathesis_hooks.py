@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import uuid4
 
 import schemathesis
@@ -203,7 +203,9 @@ UNSAYABLE: Final = {
         "JSON Schema takes 1.0 for a whole number; here it is one with a fraction"
     ),
     r"/query/cursor is not a cursor of this list; .*": "cursors are made by the service alone",
-    r".*/(into|from|after|against) names .*": "which cases and events there are is told nowhere",
+    r".*/(into|from|after|against) (names|the dates say) .*": (
+        "which cases and events there are, and when they happened, is told nowhere"
+    ),
 }
 """What is refused and no schema can say, by pointer and reason."""
 
@@ -229,7 +231,9 @@ def _is_other_form(found: Finding) -> bool:
     )
 
 
-_FIELD_FAULT: Final = re.compile(r"/(?P<field>\w+) is (required|not a known field)")
+_FIELD_FAULT: Final = re.compile(
+    r"/(?P<field>\w+) is (required|not a (known field|field of this type))"
+)
 _FIELDS: Final = frozenset(
     name
     for struct in (*(rule.struct for rule in TYPES.values()), FigureReport, Correction)
@@ -238,13 +242,14 @@ _FIELDS: Final = frozenset(
 
 
 def _has_empty_parameter(found: Finding) -> bool:
-    """Whether a parameter is empty and, but for such, the query is as the document says."""
-    query = found.case.query or {}
-    kept = {name: value for name, value in query.items() if value not in ("", None)}
-    declared = found.case.operation.query
-    return len(kept) < len(query) and all(
+    """Whether a parameter was sent empty and, but for such, the query is as the document says."""
+    sent = parse_qsl(urlsplit(found.response.request.url).query, keep_blank_values=True)
+    empty = {name for name, text in sent if not text}
+    query, declared = found.case.query or {}, found.case.operation.query
+    return bool(empty) and all(
         name in declared and declared.get(name).get_validator().is_valid(value)
-        for name, value in kept.items()
+        for name, value in query.items()
+        if name not in empty
     )
 
 

@@ -195,6 +195,8 @@ class World:
             *found,
             "/v1/events",
             "/v1/events?after=1",
+            "/v1/exports/log",
+            "/v1/exports/log?after=1&limit=2",
             "/v1/events?limit=1",
             "/v1/events?after=0",
         ]
@@ -227,7 +229,7 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
     assert templates == {
         "/", "/healthz", "/readyz", "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
-        "/v1/audit/reads", "/schema", "/schema/{asset}", "/v1/vocabulary", "/feeds/all.atom",
+        "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary", "/feeds/all.atom",
         "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
     }  # fmt: skip
 

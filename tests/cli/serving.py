@@ -1,14 +1,14 @@
 """A service that runs in this process, on the databases that the commands of a test work on."""
 
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from caseflow.cli.house import current_settings
 from caseflow.database import begin_write, make_engine
-from caseflow.eventstore.partners import add_partner, issue_key
+from caseflow.eventstore.partners import add_partner, issue_key, list_partners
 
 SCOPES: Final = ("events:write", "events:publish")
 OPENING: Final = {
@@ -23,17 +23,28 @@ class Service:
 
     def __init__(self, client: TestClient[Litestar]) -> None:
         self.client = client
+        self.key_id = uuid4()
+        self.partner_id = uuid4()
+        self.headers = self.issue(*SCOPES, key_id=self.key_id)
+        self.case = self.post("/v1/cases", OPENING)["id"]
+
+    def issue(self, *scopes: str, key_id: UUID | None = None) -> dict[str, str]:
+        """Return the headers that show a new key of the partner."""
         engine = make_engine(current_settings().database_url)
         with begin_write(engine) as connection:
-            partner, at = uuid4(), 0
-            self.key_id = uuid4()
-            add_partner(connection, partner_id=partner, name="a", public_name=None, at=at)
+            if not list_partners(connection):
+                add_partner(
+                    connection, partner_id=self.partner_id, name="a", public_name=None, at=0
+                )
             key = issue_key(
-                connection, key_id=self.key_id, partner_id=partner, scopes=SCOPES, at=at
+                connection,
+                key_id=key_id or uuid4(),
+                partner_id=self.partner_id,
+                scopes=scopes,
+                at=0,
             )
         engine.dispose()
-        self.headers = {"Authorization": f"Bearer {key}"}
-        self.case = self.post("/v1/cases", OPENING)["id"]
+        return {"Authorization": f"Bearer {key}"}
 
     def post(self, path: str, body: object) -> dict[str, str]:
         answer = self.client.post(path, json=body, headers=self.headers)

@@ -435,6 +435,16 @@ def test_a_consent_that_waits_is_forgotten_after_a_later_one(later: Callable[[],
 NAMING = {"place": "дом Петрова"}
 
 
+@pytest.mark.parametrize("options", [{}, {"two_person": True}])
+def test_names_that_wait_are_forgotten_after_later_ones(options: dict[str, Any]) -> None:
+    case = given_case(
+        amending(12, "Пётр Петров", two_person=True),
+        amending(13, "Пётр Сидоров", **options),
+        publish="name",
+    )
+    assert numbered(12) not in case.pending
+
+
 def test_a_text_that_turns_out_to_name_the_person_is_withheld() -> None:
     case = given_case(recording(11, **PUBLIC, **NAMING), recording(12, **PUBLIC))
     after(case, amending(13, "Михаил Жилин", "Пётр Петров"))
@@ -485,6 +495,14 @@ def test_a_merge_that_contradicts_waits_and_is_carried_out_by_its_approval() -> 
     assert (case.merged_into, list(case.pending)) == (None, [numbered(13)])
     after(case, reviewing(14, 13), scene=scene)
     assert (case.merged_into, case.pending) == (other.id, {})
+
+
+def test_a_merge_that_waits_is_forgotten_after_another() -> None:
+    case, other, third = given_case(), other_case(), other_case(300)
+    scene = Scene(now=NOW, into=other)
+    after(case, unmerging(12, other.id), merging(13, other.id), scene=scene)
+    after(case, merging(14, third.id), scene=Scene(now=NOW, into=third))
+    assert (case.merged_into, case.pending) == (third.id, {})
 
 
 def test_a_merge_that_waits_is_forgotten_after_another_word_that_they_are_not_the_same() -> None:

@@ -718,6 +718,17 @@ def test_what_was_hidden_is_not_brought_back_by_the_partner_that_posted_it() -> 
     case = given_case(recording(11, **PUBLIC), hiding)
     refused(case, reviewing(13, 12, partner_id=PARTNER), ConflictError)
     decided(case, reviewing(13, 12, reads_restricted=True))
+    # Nor by a wider audience, or another wording, of its own.
+    assert decided(case, showing(13, 11, "public")).hold == "review"
+    assert decided(case, showing(13, 11, "partners")).hold == "review"
+    assert decided(case, correcting(13, 11, **PUBLIC)).hold == "review"
+    assert decided(case, showing(13, 11, "restricted")).hold is None
+
+
+def test_a_correction_for_fewer_readers_hides_what_it_corrects_from_the_others() -> None:
+    case = given_case(recording(11, **PUBLIC), correcting(12, 11, visibility="restricted"))
+    assert [c.event_id for c in case.readable_claims("partners", THIRD)] == []
+    assert len(case.readable_claims("partners", PARTNER)) == 2
 
 
 # -- while publication is halted ------------------------------------------------------------------

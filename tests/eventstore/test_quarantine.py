@@ -129,8 +129,9 @@ class TestClaims:
         right = msgspec.convert(
             {"type": "extradition.granted", "occurred": "2025-05", "visibility": "public"}, AnyClaim
         )
-        asked = (world.victim.caller, world.case, claim, right, "typo", render)
-        corrected = answer_of(world.victim.cases.correct_claim(*asked)).event_id
+        by = world.victim
+        asked = by.cases.correct_claim(by.caller, world.case, claim, right, "typo", render)
+        corrected = answer_of(asked).event_id
         found = world.quarantine()
         assert world.hidden(found) == [corrected]
         assert list_shown(world.house) == [world.told]
@@ -351,7 +352,7 @@ class TestMerges:
         ]
         assert merged not in {left.event_id for left in found.left}
         case = world.find_case(other)
-        assert (case.merged_into, case.apart_from) == (None, {world.case})
+        assert (case.merged_into, case.apart_from) == (None, frozenset({world.case}))
         assert list_shown(world.house) == [world.told, claim]
         # That is remembered: the same again needs a second partner.
         again = answer_of(world.victim.submit_act(MergeCase, other, into=world.case))

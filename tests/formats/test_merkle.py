@@ -317,6 +317,19 @@ def test_no_altered_consistency_proof_verifies(old, new):
         assert not verify_consistency(proof, **true | {"new_size": other})
 
 
+def test_a_proof_has_no_more_levels_than_its_tree():
+    """Two leaves are not one, nor are three two, though the hashes lead to the root."""
+    one, two, three = (hash_leaf(data) for data in (b"1", b"2", b"3"))
+    root = hash_node(one, two)
+    assert verify_inclusion([one], leaf_hash=two, index=1, size=2, root=root)
+    assert not verify_inclusion([one], leaf_hash=two, index=0, size=1, root=root)
+    heads = {"old_size": 2, "old_root": root, "new_root": hash_node(root, three)}
+    assert verify_consistency([three], **heads, new_size=3)
+    above = hash_node(one, hash_node(root, three))
+    taller = {"old_root": hash_node(one, root), "new_root": above}
+    assert not verify_consistency([three, one], old_size=2, new_size=3, **taller)
+
+
 def test_a_rewritten_log_is_not_consistent(small):
     """Whoever changes one of the first 100 leaves finds no proof among those that they can make."""
     before = [hash_leaf(data) for data in small]

@@ -246,6 +246,7 @@ LINE = "— a AAAAAAA=\n"
         b"Text.\n\n" + LINE.replace(" a ", "  ").encode(),
         b"Text.\n\n" + LINE.replace(" a ", " a\u2003b ").encode(),
         b"Text.\n\n" + LINE.replace("—", "–").encode(),
+        b"Text.\n\n" + LINE.replace("— ", "").encode(),
         b"Text.\n\n" + LINE.encode() * 101,
         b"x" * 1_000_000 + b"\n\n" + LINE.encode(),
     ],

@@ -395,6 +395,11 @@ def test_hashes_of_other_lengths_are_refused():
             nodes_in_tiles(1, lambda tile, bad=bad: [bad])(0, 0)
 
 
+def test_a_tile_that_is_too_short_is_not_built_upon():
+    with pytest.raises(InvalidTileError):
+        list(extend_tiles(2, [ZERO], lambda tile: [ZERO]))
+
+
 # -- another implementation -----------------------------------------------------------------------
 
 

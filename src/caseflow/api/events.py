@@ -243,6 +243,4 @@ def list_after(
     )
     # Of one case there are mostly several, and each takes some queries.
     find_dossier = cache(partial(services.reader.find_dossier, snapshot))
-    return [
-        _render(services, snapshot, caller, p, dossier=find_dossier(p.case_id)) for p in placed
-    ]
+    return [_render(services, snapshot, caller, p, dossier=find_dossier(p.case_id)) for p in placed]

@@ -136,5 +136,6 @@ async def _zip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 async def _nothing() -> AsyncIterator[bytes]:
     """Yield nothing: of a HEAD the headers alone are sent, and a length would be a guess."""
-    return
-    yield b""
+    nothing: tuple[bytes, ...] = ()
+    for chunk in nothing:
+        yield chunk

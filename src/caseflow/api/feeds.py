@@ -1,22 +1,25 @@
 """Feeds: Atom documents, made once after a change and kept as bytes."""
 
+from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from caseflow.domain.errors import NotFoundError
+from caseflow.domain.errors import NotFoundError, WithdrawnError
+from caseflow.domain.labels import LANGUAGES
 from caseflow.eventstore.names import find_case_by_code
 from caseflow.eventstore.reading import Snapshot
 from caseflow.projections.public import feed
 from caseflow.projections.public.feed import FeedName, Site
 from caseflow.projections.public.history import Published, find_change
-from caseflow.projections.public.status import PublicCase
 
 from .answers import answer_elsewhere
 from .asked import Asked
 from .conditional import PUBLIC, Document, make_document, respond_document
 from .reading import CODE, MergedError, get_public_case
+from .rendering import encode
 from .routes import read
 from .services import AnyRequest, Services, services_of
 
@@ -54,8 +57,7 @@ def _read(request: AnyRequest, name: FeedName, code: str | None) -> Response[byt
             snapshot.connection, snapshot.view_set, case.case_id if case else None
         )
         # A merge or another label changes the feed of a case without a change of its own.
-        look = (case.version, case.labels) if case else None
-        key = (name.path, language, last, look, snapshot.view_set)
+        key = (name.path, language, last, case, snapshot.view_set)
         document = services.documents.get(
             key, lambda: _make(services, snapshot, name, case, language)
         )
@@ -68,13 +70,27 @@ def _read(request: AnyRequest, name: FeedName, code: str | None) -> Response[byt
     )
 
 
-def _find_case(snapshot: Snapshot, code: str) -> PublicCase | None:
+class Followed(NamedTuple):
+    """A case whose feed is read. labels: what it is called in each language (JSON)."""
+
+    case_id: UUID
+    version: int
+    labels: bytes
+
+
+def _find_case(snapshot: Snapshot, code: str) -> Followed | None:
     case_id = find_case_by_code(snapshot.connection, code)
+    if case_id is None:
+        return None
     try:
-        return get_public_case(snapshot, case_id) if case_id else None
+        found = get_public_case(snapshot, case_id)
     except NotFoundError:
         # As one whose code nobody has.
         return None
+    except WithdrawnError:
+        # Whoever follows it is to learn that what they have was withdrawn.
+        return Followed(case_id, 0, encode(dict.fromkeys(LANGUAGES, code)))
+    return Followed(case_id, found.version, found.labels)
 
 
 def _answer_elsewhere(request: AnyRequest, snapshot: Snapshot, case_id: UUID) -> Response[bytes]:
@@ -83,10 +99,10 @@ def _answer_elsewhere(request: AnyRequest, snapshot: Snapshot, case_id: UUID) ->
 
 
 def _make(
-    services: Services, snapshot: Snapshot, name: FeedName, case: PublicCase | None, language: str
+    services: Services, snapshot: Snapshot, name: FeedName, case: Followed | None, language: str
 ) -> Document:
     site = Site(services.base_url, services.name)
-    label = case.decode_labels()[language] if case else None
+    label = msgspec.json.decode(case.labels)[language] if case else None
     connection, view_set = snapshot.connection, snapshot.view_set
     window = feed.list_window(connection, view_set, case.case_id if case else None)
     named = {c.takes_back for c in window.changes} | {c.gone_by for c in window.tombstones}

@@ -174,8 +174,8 @@ def _responses(operation: Operation) -> Json:
 def _read_answers(operation: Operation) -> Json:
     if operation.lines:
         told = "One line for each, in order; broken off where something fails on the way."
-        headers = _refer(["Cache-Control", "Vary"])
-        return {"200": {"description": told, **_content(operation), "headers": headers}}
+        about = {"description": told, "headers": _refer(["Cache-Control", "Vary"])}
+        return {"200": {**about, **_content(operation)}}
     headers = ["ETag", "Cache-Control", "Vary"]
     headers += ["Content-Language"] if "Accept-Language" in operation.parameters else []
     headers += ["Link"] if "cursor" in operation.parameters else []

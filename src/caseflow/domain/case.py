@@ -185,6 +185,13 @@ class Case:
                 return recorded
         return None
 
+    def is_hidden_until_review(self, recorded: RecordedClaim) -> bool:
+        """Return whether a claim was hidden, and nobody has approved that it returns."""
+        return any(
+            waiting.restores and self.find_claim_of(waiting.body) is recorded
+            for waiting in self.pending.values()
+        )
+
     def readable_claims(self, audience: Visibility, own: UUID | None = None) -> list[RecordedClaim]:
         """Return the claims a partner may read, oldest first, what was corrected or retracted too.
 
@@ -329,6 +336,7 @@ class Case:
             recorded.judgements = before.judgements
         before.replaced_by = event.id
         self._stand(before, replaced=True)
+        self._narrow_versions(recorded)
         self._forget_audiences(before.root)
         for appeal in self.claims.values():
             if appeal.facts.against is not None:
@@ -372,10 +380,13 @@ class Case:
             # Not by the partner whose key was stolen.
             self.pending[event.id] = Pending(recorded.posted_by, back, restores=True)
         self._stand(recorded, visibility=body.visibility)
+        self._narrow_versions(recorded)
+
+    def _narrow_versions(self, recorded: RecordedClaim) -> None:
+        """Hide what a claim said before from whom it is hidden now."""
         for earlier in self.claims.values():
-            # What must not be seen is not to be seen in what was corrected either.
             if earlier.root == recorded.root:
-                audiences = earlier.standing.visibility, body.visibility
+                audiences = earlier.standing.visibility, recorded.standing.visibility
                 kept = min(audiences, key=VISIBILITY_RANK.__getitem__)
                 self._stand(earlier, visibility=kept)
 

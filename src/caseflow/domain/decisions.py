@@ -225,6 +225,8 @@ def _change_visibility(
     if wanted == "public":
         _check_names(case, before.claim, pointer="/visibility")
         _refuse_while_frozen(scene)
+    if case.is_hidden_until_review(before):
+        return body, "review"
     return body, _hold(command, to_public=wanted == "public")
 
 
@@ -267,7 +269,7 @@ def _hold_claim(
     if not could.counted:
         # Consent may come later, and then it must not slip out unseen.
         return None if command.may_publish or claim.visibility != "public" else "review"
-    if not command.may_publish:
+    if not command.may_publish or (correcting and case.is_hidden_until_review(correcting)):
         return "review"
     first = not any(c.publication.counted for c in case.claims.values())
     raised = correcting is not None and not correcting.publication.counted

@@ -67,7 +67,10 @@ class Dossier(NamedTuple):
 
         Otherwise it would learn under one name what was agreed to under another.
         """
-        return case is self.main or case.consent.publish == self.main.consent.publish
+        one, other = case.consent, self.main.consent
+        if case is self.main or one.publish != other.publish:
+            return case is self.main
+        return one.publish != "pseudonym" or one.pseudonym == other.pseudonym
 
     def publication_of(self, case: Case, recorded: RecordedClaim) -> Publication:
         """Return what the public gets of a claim of one of the cases."""
