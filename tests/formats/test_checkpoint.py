@@ -230,6 +230,13 @@ def test_one_bad_cosignature_of_a_known_witness_spoils_the_note():
             verify_cosignatures(note, [WITNESS_KEY])
 
 
+def test_a_time_past_the_bound_is_refused_though_it_is_signed():
+    signed = WITNESS.sign(f"cosignature/v1\ntime {2**63}\n{TEXT}".encode())
+    line = Signature(NAME, WITNESS_KEY.key_id, (2**63).to_bytes(8, "big") + signed)
+    with pytest.raises(InvalidNoteError, match="time"):
+        verify_cosignatures(Note(TEXT, (line,)), [WITNESS_KEY])
+
+
 def test_a_cosignature_is_of_one_checkpoint_with_all_its_lines():
     head = Checkpoint(ORIGIN, 1, CHECKPOINT.root, ("extension",))
     line = cosign(head)
