@@ -24,6 +24,7 @@ from .model_known import (
     RecordEvent,
     Waiting,
     common_consent,
+    may_be_one,
     rank,
 )
 from .model_public import Public
@@ -201,6 +202,7 @@ class Model(Public):
             if reason in SAME_WORDS:
                 claim.judgements = before.judgements
             before.replaced_by = event_id
+            self._narrow_versions(case, claim)
             self._supersede(case, "visibility", claim.root)
 
         return effect
@@ -255,9 +257,13 @@ class Model(Public):
 
     def _set_visibility(self, case: Case, claim: Claim, wanted: str) -> None:
         claim.visibility = wanted
+        self._narrow_versions(case, claim)
+
+    def _narrow_versions(self, case: Case, claim: Claim) -> None:
+        """Hide what a claim said before from whom it is hidden now."""
         for earlier in case.claims.values():
             if earlier.root == claim.root:
-                earlier.visibility = min(earlier.visibility, wanted, key=rank)
+                earlier.visibility = min(earlier.visibility, claim.visibility, key=rank)
 
     def _supersede(self, case: Case, kind: str, claim: str | None = None) -> None:
         """Forget what waits and would be undone by a later word on the same."""
@@ -372,7 +378,7 @@ class Model(Public):
             raise Refused(409)
         other = self.cases[apart]
         self._require(key, case, other)
-        same = other.into is None and other.consent["publish"] == case.consent["publish"]
+        same = other.into is None and may_be_one(case, other)
         if case.into is not None and not same and self.frozen:
             # What was withheld for the sake of the other case would be out.
             raise Refused(409)

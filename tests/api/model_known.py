@@ -308,7 +308,7 @@ class Known:
         return "published", None
 
     def _is_joined(self, case: Case) -> bool:
-        return bool(case.consent["publish"] == self.main_of(case).consent["publish"])
+        return may_be_one(case, self.main_of(case))
 
     def is_shown(self, claim: Claim) -> bool:
         return self.publication(claim)[0] == "published"
@@ -465,3 +465,11 @@ def preferred_name(names: list[Json], language: str) -> str | None:
             if name["kind"] == kind:
                 return str(name["text"])
     return None
+
+
+def may_be_one(case: Case, other: Case) -> bool:
+    """Return whether anyone may learn that two cases are of one person."""
+    one, two = case.consent, other.consent
+    if one["publish"] != two["publish"]:
+        return False
+    return one["publish"] != "pseudonym" or one.get("pseudonym") == two.get("pseudonym")

@@ -282,9 +282,9 @@ class Watch:
         }
         for address, (absent, elsewhere) in unknown.items():
             sent = seen[address]
-            # Feeds are not told apart: one that is no more is as one that never was.
-            wanted = 404 if status == 410 and address.startswith("/feeds") else status
-            assert sent.status in (status, wanted), (address, status, sent)
+            # Whoever follows a case is told there that it was withdrawn.
+            wanted = 200 if status == 410 and address.startswith("/feeds") else status
+            assert sent.status == wanted, (address, status, sent)
             if sent.status == 404:
                 assert sent == seen[absent], address
             if status == 307 and other is not None:

@@ -65,6 +65,7 @@ from .publication import (
     is_embargoed,
     is_wider,
     publication_of,
+    says_as_much,
 )
 from .vocabulary import VISIBILITY_RANK, Claim, Visibility
 
@@ -416,7 +417,7 @@ def _unmerge(case: Case, command: UnmergeCase, scene: Scene) -> tuple[Body, Hold
 
 def _is_shown_with(case: Case, other: Case) -> bool:
     """Return whether the public sees a case joined to the one that it went into, which stays."""
-    return other.merged_into is None and other.consent.publish == case.consent.publish
+    return other.merged_into is None and says_as_much(other.consent, case.consent)
 
 
 def _require_own_case_of_two(case: Case, other: Case, command: Act) -> None:

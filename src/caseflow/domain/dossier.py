@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from .case import Case, RecordedClaim, tells_refuge
-from .publication import Publication, find_names
+from .publication import Publication, find_names, says_as_much
 from .status import Status, resolve
 from .vocabulary import Visibility
 
@@ -67,10 +67,7 @@ class Dossier(NamedTuple):
 
         Otherwise it would learn under one name what was agreed to under another.
         """
-        one, other = case.consent, self.main.consent
-        if case is self.main or one.publish != other.publish:
-            return case is self.main
-        return one.publish != "pseudonym" or one.pseudonym == other.pseudonym
+        return case is self.main or says_as_much(case.consent, self.main.consent)
 
     def publication_of(self, case: Case, recorded: RecordedClaim) -> Publication:
         """Return what the public gets of a claim of one of the cases."""

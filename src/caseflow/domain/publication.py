@@ -141,6 +141,17 @@ def is_wider(new: Consent, old: Consent) -> bool:
     )
 
 
+def says_as_much(one: Consent, other: Consent) -> bool:
+    """Return whether the public may learn that two cases are of one person.
+
+    Where less was agreed to in one, it would learn under one name what was agreed to under another;
+    of two pseudonyms it would learn that they are one.
+    """
+    if one.publish != other.publish:
+        return False
+    return one.publish != "pseudonym" or one.pseudonym == other.pseudonym
+
+
 def narrower_of(new: Consent, old: Consent) -> Consent:
     """Return what both consents agree to."""
     publish = min(new.publish, old.publish, key=_PUBLISH_RANK.__getitem__)
