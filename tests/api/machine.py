@@ -226,8 +226,11 @@ class Machine(RuleBasedStateMachine):
             said["publish_after"] = format_time(self.world.now + 40 * SECOND)
         if "abroad" in more:
             said["jurisdiction"] = "IS"
-        if "name" in more and case.names:
-            said["summary"]["en"] += f" {case.names[0]['text'].split()[0]}"
+        if "name" in more:
+            # Of the person, or of another who may come to be the same.
+            persons = [case, self._case(self.world.words.count)]
+            called = [name for person in persons for name in person.names]
+            said["summary"]["en"] += "".join(f" {n['text'].split()[0]}" for n in called[-2:-1])
         if "after" in more and claims:
             said["after"] = claims[-1]
         return said

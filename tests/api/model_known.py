@@ -5,7 +5,7 @@ for everybody holds a word of its own (`Words`), so that it can be looked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -279,8 +279,16 @@ class Known:
     def publication(self, claim: Claim) -> tuple[str, str | None]:
         """Return what the public gets of a claim, and why it is no more."""
         state, reason = self._alone(claim)
-        if (state, reason) in COUNTED and not self._is_joined(self.cases[claim.case]):
+        if (state, reason) not in COUNTED:
+            return state, reason
+        case = self.cases[claim.case]
+        if not self._is_joined(case):
             return "withheld", "merged"
+        # By any name that the person is known under, in whichever case.
+        others = self.of_person(self.main_of(case))
+        called = replace(case, names=[name for other in others for name in other.names])
+        if self._names_person(called, claim.said):
+            return "withheld", "names_person"
         return state, reason
 
     def _alone(self, claim: Claim) -> tuple[str, str | None]:

@@ -38,6 +38,7 @@ _DATES: Final = (
 _VERSION: Final = re.compile(r'"[0-9]{1,18}(-[A-Za-z0-9_-]*)?"')
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _STATE: Final = re.compile("[A-Z]{2}")
+# A long poll of a minute tells no more than one of a second.
 _LONGEST_WAIT: Final = 60
 _LONGEST_KEY: Final = 255
 # The scene has more positions than this for each reader, so that none has to be waited for.
@@ -243,6 +244,9 @@ _FIELDS: Final = frozenset(
 
 def _has_empty_parameter(found: Finding) -> bool:
     """Whether a parameter was sent empty and, but for such, the query is as the document says."""
+    parts = found.case.meta.components.items()
+    if any(part.mode.is_negative for where, part in parts if where.value != "query"):
+        return False
     sent = parse_qsl(urlsplit(found.response.request.url).query, keep_blank_values=True)
     empty = {name for name, text in sent if not text}
     query, declared = found.case.query or {}, found.case.operation.query
@@ -254,17 +258,17 @@ def _has_empty_parameter(found: Finding) -> bool:
 
 
 def _are_lines_rejected(found: Finding) -> bool:
-    lines = [json.loads(line) for line in found.response.content.splitlines()]
-    return found.operation == "import_records" and all(
-        line["result"] == "rejected" for line in lines
-    )
+    if found.operation != "import_records" or found.media_type != NDJSON:
+        return False
+    results = [json.loads(line)["result"] for line in found.response.content.splitlines()]
+    return set(results) == {"rejected"}
 
 
 EXPLAINED: Final = (
     Explained(
         ServerError,
         "503 is what `min_position` is answered with where that is far from being reached",
-        lambda found: found.slug == "unavailable" and "min_position" in (found.case.query or {}),
+        lambda found: str(found.problem.get("detail")).startswith("this position "),
     ),
     Explained(
         AcceptedNegativeData,

@@ -522,6 +522,9 @@ class TestMerges:
                     assert answer.headers["cache-control"] == "no-store"
                     assert "Authorization" in answer.headers["vary"]
                     assert answer.content == b""
+            for wrong in ("limit=0", "cursor=!"):
+                answer = go(asker, f"/v1/cases/{pair.goes['id']}/events?{wrong}")
+                problem(answer, 422, "invalid-input")
             for more in ("", "?lang=kk"):
                 answer = go(asker, f"/feeds/cases/{pair.goes['code']}.atom{more}")
                 assert (answer.status_code, answer.headers["location"]) == (307, feed + more)

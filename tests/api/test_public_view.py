@@ -229,8 +229,8 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
     assert templates == {
         "/", "/healthz", "/readyz", "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
-        "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary", "/feeds/all.atom",
-        "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
+        "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary",
+        "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -62,6 +62,21 @@ class World:
         self.victim = Desk(house.cases, msgspec.structs.replace(self.thief.caller, key_id=NO_KEY))
         self.case = self.honest.open("anonymous")
         self.told = self.tell(self.honest)
+
+    def steal(self, *scopes: str) -> Desk:
+        """Return the partner with another key, which is stolen too."""
+        key_id, at = uuid4(), self.house.clock()
+        with self.house.write() as connection:
+            key = issue_key(
+                connection,
+                key_id=key_id,
+                partner_id=self.victim.caller.partner_id,
+                scopes=scopes,
+                at=at,
+            )
+            caller = find_caller(connection, digest_key(key), at)
+        assert caller is not None
+        return Desk(self.house.cases, caller)
 
     def tell(self, by: Desk, case: UUID | None = None, **fields: Any) -> UUID:
         """Record a claim for the public."""
@@ -272,25 +287,27 @@ class TestConsent:
         assert world.find_case(case).consent == OWN
 
     def test_what_waits_for_a_review_is_listed(self, world: World, subject: Subject) -> None:
-        with world.house.write() as connection:
-            at = world.house.clock()
-            key = issue_key(
-                connection,
-                key_id=UUID(int=7),
-                partner_id=world.victim.caller.partner_id,
-                scopes=["events:write"],
-                at=at,
-            )
-            caller = find_caller(connection, digest_key(key), at)
-        assert caller is not None
-        plain = Desk(world.house.cases, caller)
+        plain = world.steal("events:write")
         case = world.victim.open(consent=OWN, subject=subject)
         raised = plain.act(ChangeConsent, case, consent=Consent(publish="name", basis="own"))
-        found = world.house.quarantine(Suspect(UUID(int=7), 0))
+        found = world.house.quarantine(Suspect(plain.caller.key_id, 0))
         (left,) = found.left
         assert (found.steps, left.event_id, left.why) == (
             [], raised, "waits for a review: decline it",
         )  # fmt: skip
+
+    def test_a_raise_is_undone_even_where_somebody_has_approved_it(
+        self, world: World, subject: Subject
+    ) -> None:
+        """Whoever did so took it for the word of the partner."""
+        plain = world.steal("events:write")
+        case = world.victim.open(consent=OWN, subject=subject)
+        raised = plain.act(ChangeConsent, case, consent=Consent(publish="name", basis="own"))
+        world.reviewer.act(Review, case, target=raised, decision="approve")
+        assert world.find_case(case).consent.publish == "name"
+        found = world.house.quarantine(Suspect(plain.caller.key_id, 0))
+        assert ([step.target for step in found.steps], found.left) == ([case], [])
+        assert world.find_case(case).consent == OWN
 
     def test_of_a_case_that_it_opened_nothing_is_believed(
         self, world: World, subject: Subject
@@ -359,13 +376,12 @@ class TestMerges:
         assert world.find_case(other).pending.keys() == {again.event_id}
 
     def test_a_merge_of_somebody_else_s_stands(self, world: World) -> None:
-        other = world.victim.open("anonymous")
+        other, third = world.victim.open("anonymous"), world.victim.open("anonymous")
         world.thief.act(MergeCase, other, into=world.case)
         world.victim.act(UnmergeCase, other)
-        third = world.victim.open("anonymous")
-        world.victim.act(MergeCase, third, into=world.case)
-        assert world.quarantine() == Quarantined([], [])
-        assert world.find_case(third).merged_into == world.case
+        world.victim.act(MergeCase, other, into=third)
+        assert world.quarantine().steps == []
+        assert world.find_case(other).merged_into == third
 
     def test_what_was_not_done_while_publication_is_halted_is_listed(self, world: World) -> None:
         """To part them would show claims that were withheld for the sake of the other case."""

@@ -105,6 +105,7 @@ def list_history(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
     services = services_of(request)
     asked = Asked(request, "as_of", "known_at", "lang", "min_position", "limit", "cursor")
     caller, moment = services.find_caller(request), asked.moment
+    after, limit = asked.cursor(int), asked.limit
     with services.snapshot(caller, asked.min_position) as snapshot:
         case_id = find_case_id(services, snapshot, caller, unquote(case))
         try:
@@ -115,9 +116,8 @@ def list_history(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
             )
         except MergedError as error:
             return answer_elsewhere(request, f"/v1/cases/{error.case_id}/events")
-    after = asked.cursor(int)
     later = [item for item in items if after is None or item["position"] > after]
-    page = later[: asked.limit]
+    page = later[:limit]
     cursor = page[-1]["position"] if len(later) > len(page) else None
     return answer_list(request, caller, page, cursor, language=asked.language)
 

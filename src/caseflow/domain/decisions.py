@@ -348,22 +348,12 @@ def _amend_subject(case: Case, command: AmendSubject, scene: Scene) -> tuple[Bod
     check_consent(case.consent, command.subject, within="/subject")
     _check_pseudonym(command.subject, case.consent, "/names")
     body = SubjectAmended(subject=command.subject, external_id=command.external_id)
-    if _forgets_names(case, command.subject):
-        _refuse_while_frozen(scene)
     shows_names = case.consent.publish in ("initials", "name")
     renamed = command.subject.names != case.subject.names
     if not (shows_names and renamed) and not _uncovers(case, command.subject):
         return body, None
     _refuse_while_frozen(scene)
     return body, _hold(command, to_public=True)
-
-
-def _forgets_names(case: Case, subject: Subject) -> bool:
-    """Return whether a text that named the person would be taken for one that does not."""
-    return any(
-        claim.standing.names_person and not find_names(claim.claim, subject, case.consent)
-        for claim in case.claims.values()
-    )
 
 
 def _uncovers(case: Case, subject: Subject) -> bool:

@@ -304,8 +304,6 @@ class _CaseTrace:
             wanted = narrower_of(wanted, _NONE if of_others else self._before)
         if self._renamed and wanted.publish in _SHOWS_NAME:
             wanted = structs.replace(wanted, publish="anonymous", share=wanted.shares_subject)
-        if wanted.publish == "pseudonym" and wanted.pseudonym is None:
-            wanted = structs.replace(wanted, publish="anonymous")
         return wanted
 
     def _shows_others(self) -> bool:
