@@ -31,9 +31,7 @@ SEED: Final = [
 ]
 NAMESPACE: Final = UUID(int=1)
 PARTNER: Final = UUID(int=2)
-CALLER: Final = Caller(
-    PARTNER, "Press desk", frozenset({"events:write", "events:publish"}), NO_KEY
-)
+CALLER: Final = Caller(PARTNER, "Press desk", frozenset({"events:write", "events:publish"}), NO_KEY)
 DAYS: Final = (None, "2026-01-28", "2026-02-10", "2025-06-15")
 
 Outcome = tuple[dict[UUID, tuple[Status, ...]], list[Statistics]]
