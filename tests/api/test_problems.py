@@ -238,6 +238,7 @@ def test_every_error_of_the_domain_is_mapped() -> None:
         error = cls.__new__(cls)
         errors.CaseflowError.__init__(error, "bad")
         error.__dict__.setdefault("errors", [])
+        error.__dict__.setdefault("id", None)
         assert problem_of(error).status != 500, cls
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from eventsourcing.persistence import OperationalError
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from caseflow.api.auth import Authenticator
 from caseflow.api.openapi import make_openapi
@@ -53,7 +53,7 @@ class Town:
         """Return a connection for looking at keys, and count it."""
         self.looks += 1
         if self.is_away:
-            raise OperationalError("SELECT", {}, Exception("the database is away"))
+            raise OperationalError("the database is away")
         return begin_read(self.service.engine)
 
     def ask(
