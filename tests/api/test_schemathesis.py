@@ -39,7 +39,7 @@ phases.coverage.enabled = false
 """
 KEYS: Final = ("all", "write", "none")
 """All scopes, `events:write` alone, no key."""
-_QUICK: Final = ("--phases", "fuzzing,stateful", "--max-examples", "2", "--seed", "1")
+_QUICK: Final = ("--phases", "fuzzing,stateful", "--max-examples", "1", "--seed", "1")
 _LONG: Final = ("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "100")
 _TOLD: Final = ("asylum.claim_made", "extradition.requested", "person.entered")
 _SPARE: Final = 10
