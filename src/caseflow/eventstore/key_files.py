@@ -9,6 +9,7 @@ from pathlib import Path
 
 from caseflow.domain.errors import CaseflowError
 
+from .files import sync_directory
 from .wrapping import KEY_BYTES
 
 
@@ -59,17 +60,8 @@ def _create_key_file(path: Path, what: str) -> bytes:
         file.write(base64.b64encode(key) + b"\n")
         file.flush()
         os.fsync(descriptor)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return key
-
-
-def _sync_directory(path: Path) -> None:
-    # The name of a new file is the directory's data: without this it may not survive a crash.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_key(text: bytes, path: Path, what: str) -> bytes:
