@@ -112,6 +112,7 @@ def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str)
             "CASEFLOW_DATABASE_URL": database_url,
             "CASEFLOW_KEYS_URL": keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_LEDGER_FILE": str(folder / "ledger.ndjson"),
             **environ,
         }
     )
@@ -167,7 +168,7 @@ def second_writer(
     house: House, make_projector: MakeProjector = HouseProjector
 ) -> Iterator[SecondWriter]:
     """Yield a second writer on the house's databases."""
-    writer = Writer(house.recorder, house.mapper, house.keys, make_projector)
+    writer = Writer(house.recorder, house.mapper, house.keys, make_projector, house.ledger)
     writer.start()
     try:
         yield SecondWriter(writer, Cases(writer, KeyedHash(house.keys.get_secret("lookup"))))
