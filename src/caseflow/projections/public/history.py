@@ -267,7 +267,8 @@ class PublicHistory(Projection[View]):
                 "code": body.code,
                 "version": version,
                 "type": "",
-                "host_state": "",
+                # The code begins with it.
+                "host_state": body.code[:2],
                 "author": "",
                 "fields": b"{}",
                 "labels": encode(dict.fromkeys(LANGUAGES, body.code)),
