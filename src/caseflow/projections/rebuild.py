@@ -101,11 +101,9 @@ class _Folding:
     def take(self, connection: Connection, read_log: ReadLog) -> bool:
         self._lease.check(connection)
         batch = read_log(connection, self.position, BATCH)
-        projector = HouseProjector(connection, self._view_set)
-        for position, event in batch:
-            self.position = position
-            self._replay.take_in(projector, position, event)
-        projector.flush()
+        if batch:
+            self._replay.take_in_all(connection, self._view_set, batch)
+            self.position = batch[-1][0]
         return bool(batch)
 
 
@@ -116,6 +114,15 @@ class Replay:
         self._cases: dict[UUID, Case] = {}
         self._figures: dict[UUID, Figure] = {}
         self._identities = Identities()
+
+    def take_in_all(
+        self, connection: Connection, view_set: str, batch: Sequence[tuple[int, Event]]
+    ) -> None:
+        """Apply the next events, and write what the projections make of them into a set."""
+        projector = HouseProjector(connection, view_set)
+        for position, event in batch:
+            self.take_in(projector, position, event)
+        projector.flush()
 
     def take_in(self, projector: HouseProjector, position: int, event: Event) -> None:
         """Apply the next event and give it to the projections, with what it changed."""
@@ -146,6 +153,31 @@ class Replay:
     def _find_dossier(self, case_id: UUID) -> Dossier:
         merged = self._identities.list_merged(case_id)
         return Dossier(self._cases[case_id], tuple(self._cases[other] for other in merged))
+
+
+def list_differing(connection: Connection, view_set: str, read_log: ReadLog) -> list[str]:
+    """Return the view tables of a set that are not what the log makes, by name.
+
+    What the log makes is written into the other set: the caller undoes the transaction, which has
+    to see the database as it is at one moment.
+    """
+    again, replay, position = other_set(view_set), Replay(), 0
+    empty(connection, again)
+    while batch := read_log(connection, position, BATCH):
+        replay.take_in_all(connection, again, batch)
+        position = batch[-1][0]
+    return [
+        table.name
+        for table in sorted(registered, key=lambda t: t.name)
+        if _digest_rows(connection, table, view_set) != _digest_rows(connection, table, again)
+    ]
+
+
+def _digest_rows(connection: Connection, table: ViewTable, view_set: str) -> bytes:
+    found = hashlib.sha256()
+    for row in list_rows(connection, table, view_set):
+        found.update(repr(row).encode())
+    return found.digest()
 
 
 def digest(connection: Connection, view_set: str) -> str:
