@@ -15,6 +15,7 @@ from caseflow.eventstore import integrity
 from caseflow.eventstore.files import find_database_file
 from caseflow.eventstore.keys import case_keys
 from caseflow.eventstore.ledger import Ledger, LedgerError, LedgerLine
+from caseflow.eventstore.publications import publications
 from caseflow.eventstore.tables import events, log_head
 from caseflow.inspection import CHECKS, Finding, inspect
 from caseflow.projections.partner.status import partner_status
@@ -71,10 +72,12 @@ class Deployment(NamedTuple):
 
 def _drop_triggers(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
-        for name in ("insert", "update", "delete"):
-            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS events_{name}")
+        for table in ("events", "publications"):
+            for name in ("insert", "update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_{name}")
     else:
-        connection.exec_driver_sql("ALTER TABLE events DISABLE TRIGGER ALL")
+        for table in ("events", "publications"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
 
 
 @pytest.fixture
@@ -223,6 +226,27 @@ def _flip(deployment: Deployment, position: int, byte: int) -> None:
     deployment.change(update(events).where(events.c.position == position).values(state=state))
 
 
+def test_a_missing_public_change_is_named(deployment: Deployment) -> None:
+    columns = publications.c
+    deployment.change(delete(publications).where(columns.sequence == 2))
+    found = failed(look(deployment))
+    assert found == {"records": "public change 2 is missing: 3 comes next"}
+
+
+@pytest.mark.parametrize("place", [40, -1])
+def test_an_altered_public_change_is_named(deployment: Deployment, place: int) -> None:
+    engine = make_engine(deployment.settings.database_url)
+    columns = publications.c
+    with begin_read(engine) as connection:
+        found = connection.scalar(select(columns.state).where(columns.sequence == 2))
+    engine.dispose()
+    assert found is not None
+    state = bytearray(found)
+    state[place] ^= 1
+    deployment.change(update(publications).where(columns.sequence == 2).values(state=state))
+    assert failed(look(deployment)) == {"records": "public change 2 was altered"}
+
+
 def test_many_problems_are_counted(deployment: Deployment) -> None:
     deployment.change(update(events).values(recorded_at=8 - events.c.position))
     problems = look(deployment)["order of the log"].outcome.problems
@@ -343,13 +367,8 @@ def test_an_embedded_database_of_an_older_release_is_migrated_first(
     deployment: Deployment,
 ) -> None:
     deployment.change(
-        text("DROP TABLE partner_figures_a"),
-        text("DROP TABLE partner_figures_b"),
-        text("DROP TABLE public_figures_a"),
-        text("DROP TABLE public_figures_b"),
-        text("UPDATE alembic_version SET version_num = '0007_record_events'"),
-        # What a migration says of views whose shape it has changed.
-        update(log_head).values(view_set="none"),
+        text("DROP TABLE publications"),
+        text("UPDATE alembic_version SET version_num = '0008_figures'"),
     )
     assert failed(look(deployment)) == {}
 

@@ -24,6 +24,7 @@ from caseflow.eventstore.keys import (
 )
 from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.mapper import SealedMapper
+from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
 from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader
@@ -194,8 +195,16 @@ class House:
         """
         return 0
 
-    def rebuild(self, on_progress: Callable[[int], None] = lambda position: None) -> int:
-        """Make all views again from the log; return the last position."""
+    def rebuild(
+        self,
+        on_progress: Callable[[int], None] = lambda position: None,
+        *,
+        is_new: bool = False,
+    ) -> int:
+        """Make all views again from the log; return the last position.
+
+        is_new: and the public log with them, where that is younger; nobody may write meanwhile.
+        """
 
         lease = Lease("rebuild")
 
@@ -208,6 +217,8 @@ class House:
             self.recorder.append,
             lease,
             switch,
+            Publications(self.keys),
+            is_new=is_new,
             on_progress=on_progress,
         )
 
@@ -303,7 +314,7 @@ def rebuild_stale_views(settings: Settings) -> None:
     if view_set not in VIEW_SETS:
         house = House(settings)
         try:
-            house.rebuild()
+            house.rebuild(is_new=True)
         finally:
             house.let_go()
 

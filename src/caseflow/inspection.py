@@ -18,10 +18,12 @@ from caseflow.eventstore.integrity import (
     check_case_keys,
     check_database,
     check_order,
+    check_publications,
     check_records,
     check_wrapping,
 )
 from caseflow.eventstore.keys import count_destroyed_keys
+from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.recorder import read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
 from caseflow.projections.rebuild import list_differing
@@ -176,9 +178,12 @@ class _Inspection:
     def _check_records(self) -> Outcome:
         keys = open_keys(self._settings, self._keys_engine)
         with self._read() as connection:
-            return Outcome(check_records(connection, keys))
+            found = check_records(connection, keys) + check_publications(connection, keys)
+            return Outcome(found)
 
     def _check_logs(self) -> Outcome:
+        # Of an older release, the public log may have to be made first, and the views with it.
+        rebuild_stale_views(self._settings)
         with self._house() as house:
             return Outcome(house.check_logs())
 
@@ -197,10 +202,10 @@ class _Inspection:
         return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
 
     def _check_views(self) -> Outcome:
-        rebuild_stale_views(self._settings)
         with self._house() as house, _undone(self._engine) as connection:
             live = read_head(connection).view_set
-            differing = list_differing(connection, live, house.reader.read_log)
+            told = Publications(house.keys)
+            differing = list_differing(connection, live, house.reader.read_log, told)
         return Outcome([f"{name} differs from what the log makes" for name in differing])
 
     @contextmanager

@@ -18,7 +18,9 @@ from caseflow.formats.record import commit_fields
 from caseflow.formats.seal import unseal
 
 from .keys import KeyStore, find_missing_keys, is_store_empty
-from .mapper import TIME_BYTES, read_record
+from .mapper import TIME_BYTES, key_owner_of, read_record
+from .publications import StoredPublication, list_publications, unseal_publication
+from .recorder import LogGapError
 from .tables import events, log_head
 from .wrapping import WrongMasterKeyError
 
@@ -136,10 +138,14 @@ def check_records(connection: Connection, keys: KeyStore) -> list[str]:
 
 def _find_unreadable(connection: Connection, keys: KeyStore) -> Iterator[str]:
     for row in _list_rows(connection, _STORED):
-        case_id = row.originator_id
-        stored = StoredEvent(case_id, row.originator_version, row.topic, row.state)
-        if not _is_sound(stored, keys.get_keys([case_id])[case_id]):
+        stored = StoredEvent(row.originator_id, row.originator_version, row.topic, row.state)
+        if not _is_sound(stored, _get_key(keys, key_owner_of(stored))):
             yield f"the event at position {row.position} was altered"
+
+
+def _get_key(keys: KeyStore, case_id: UUID) -> bytes | None:
+    """Return a key, None where it was destroyed; the keys were looked at before."""
+    return keys.get_keys([case_id])[case_id]
 
 
 def _is_sound(stored: StoredEvent, key: bytes | None) -> bool:
@@ -149,6 +155,35 @@ def _is_sound(stored: StoredEvent, key: bytes | None) -> bool:
             return True
         seed, fields = unseal(key, record.event_id, sealed)
         return commit_fields(seed, fields) == record.commitments
+    except CaseflowError:
+        return False
+
+
+def check_publications(connection: Connection, keys: KeyStore) -> list[str]:
+    """Return where the public changes have a hole, or are not what their records commit to."""
+    return _shorten(_find_unreadable_publications(connection, keys))
+
+
+def _find_unreadable_publications(connection: Connection, keys: KeyStore) -> Iterator[str]:
+    after = 0
+    try:
+        while batch := list_publications(connection, after, _BATCH):
+            for stored in batch:
+                if not _is_sound_publication(stored, _get_key(keys, stored.case_id)):
+                    yield f"public change {stored.record.sequence} was altered"
+            after = batch[-1].record.sequence
+    except LogGapError as error:
+        yield f"public change {error.expected} is missing: {error.found} comes next"
+    except ValueError:
+        yield f"one of the public changes after {after} was altered: it is no record"
+
+
+def _is_sound_publication(stored: StoredPublication, key: bytes | None) -> bool:
+    if key is None:
+        return True
+    try:
+        seed, fields = unseal_publication(stored, key)
+        return commit_fields(seed, fields) == stored.record.commitments
     except CaseflowError:
         return False
 

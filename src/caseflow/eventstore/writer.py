@@ -30,6 +30,7 @@ from caseflow.domain.dossier import Dossier, Identities
 from caseflow.domain.errors import CaseflowError, UnavailableError
 from caseflow.domain.events import CaseMerged, Event
 from caseflow.domain.figures import Figure
+from caseflow.domain.public_changes import PublicChange
 
 from .attempts import Done, find_attempt, record_attempts
 from .keys import KeyStore
@@ -43,6 +44,7 @@ from .names import (
     record_case_codes,
     record_external_ids,
 )
+from .publications import Publications
 from .recorder import Append, SqlApplicationRecorder, list_events
 from .tables import events as events_table
 
@@ -74,6 +76,10 @@ class Projector(Protocol):
     def flush(self) -> None:
         """Write everything that was taken in."""
 
+    @property
+    def changes(self) -> Sequence[PublicChange]:
+        """Return the public changes that were made, in order, once they were flushed."""
+
 
 MakeProjector = Callable[[Connection, str], Projector]
 """Given the connection of the transaction and the live set of view tables."""
@@ -83,7 +89,12 @@ class Session:
     """What a request sees and does while its batch holds the end of the log."""
 
     def __init__(
-        self, append: Append, mapper: SealedMapper, cases: "CaseCache", projector: Projector
+        self,
+        append: Append,
+        mapper: SealedMapper,
+        cases: "CaseCache",
+        projector: Projector,
+        publications: Publications,
     ) -> None:
         self.connection = append.connection
         self.at = append.recorded_at
@@ -93,6 +104,7 @@ class Session:
         self._mapper = mapper
         self._cases = cases
         self._projector = projector
+        self._publications = publications
         self._events: list[Event] = []
         self._named: dict[bytes, Named] = {}
         self._looked_up: dict[bytes, Named | None] = {}
@@ -278,6 +290,7 @@ class Session:
         record_attempts(self.connection, self._attempts)
         record_names(self.connection, self._indexed)
         self._projector.flush()
+        self._publications.record(self.connection, self._projector.changes)
 
 
 def _fold(events: Iterable[Event]) -> Case:
@@ -377,6 +390,7 @@ class Writer:
         self._mapper = mapper
         self._keys = keys
         self._make_projector = make_projector
+        self._publications = Publications(keys)
         self._cases = CaseCache()
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -462,7 +476,7 @@ class Writer:
             with self._recorder.append() as append:
                 self._cases.catch_up(append.connection, append.head)
                 projector = self._make_projector(append.connection, append.view_set)
-                session = Session(append, self._mapper, self._cases, projector)
+                session = Session(append, self._mapper, self._cases, projector, self._publications)
                 session.look_up(name for request in batch for name in request.names)
                 for request in batch:
                     _run_job(request, session)

@@ -63,9 +63,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 1 <= self.version <= MAX_INTEGER:
             raise ValueError("the version of a record is 1 to 2^53 - 1")
-        if not 0 <= self.recorded_at < _END_OF_TIME:
-            raise ValueError("a record is made in the years 1970 to 9999")
-        _require_commitments(self.commitments)
+        require_time(self.recorded_at)
+        require_commitments(self.commitments)
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,9 +102,9 @@ def render_record(record: Record) -> bytes:
             "event": str(record.event_id),
             "case": str(record.case_id),
             "version": record.version,
-            "recorded_at": _render_time(record.recorded_at),
+            "recorded_at": render_time(record.recorded_at),
             "partner": str(record.partner_id),
-            "commitments": [_render_commitment(one) for one in record.commitments],
+            "commitments": [render_commitment(one) for one in record.commitments],
         }
     )
 
@@ -136,7 +135,7 @@ def pack_body(event_id: UUID, partner_id: UUID, commitments: tuple[bytes, ...]) 
     35 bytes and 32 for each commitment. Raises ValueError when the commitments are not 32 bytes
     each and strictly ascending, or more than 65,535.
     """
-    _require_commitments(commitments)
+    require_commitments(commitments)
     head = _HEAD.pack(_FORMAT, event_id.bytes, partner_id.bytes, len(commitments))
     return head + b"".join(commitments)
 
@@ -264,7 +263,14 @@ def _require_names(names: Iterable[object]) -> None:
         raise ValueError("the names of an object are ASCII text")
 
 
-def _require_commitments(commitments: Sequence[bytes]) -> None:
+def require_time(microseconds: int) -> None:
+    """Raise ValueError for a time that a record cannot have."""
+    if not 0 <= microseconds < _END_OF_TIME:
+        raise ValueError("a record is made in the years 1970 to 9999")
+
+
+def require_commitments(commitments: Sequence[bytes]) -> None:
+    """Raise ValueError unless these are commitments in the order that records have them in."""
     if len(commitments) > 0xFFFF:
         raise ValueError("a record has at most 65,535 commitments")
     if any(len(one) != COMMITMENT_BYTES for one in commitments):
@@ -274,26 +280,37 @@ def _require_commitments(commitments: Sequence[bytes]) -> None:
 
 
 def _read_document(document: _Document) -> Record:
-    recorded = datetime.strptime(document.recorded_at, _RECORDED_AT).replace(tzinfo=UTC)
     return Record(
         event_id=document.event,
         case_id=document.case,
         version=document.version,
-        recorded_at=(recorded - _EPOCH) // timedelta(microseconds=1),
+        recorded_at=parse_time(document.recorded_at),
         partner_id=document.partner,
-        commitments=tuple(_read_commitment(text) for text in document.commitments),
+        commitments=tuple(parse_commitment(text) for text in document.commitments),
     )
 
 
-def _render_time(microseconds: int) -> str:
+def render_time(microseconds: int) -> str:
+    """Return a time as records have it: RFC 3339 in UTC with six digits.
+
+    microseconds: since 1970-01-01T00:00:00Z, years 1970 to 9999.
+    """
     at = _EPOCH + timedelta(microseconds=microseconds)
     # The offset is cut before the Z: isoformat, unlike strftime, pads years everywhere.
     return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _render_commitment(commitment: bytes) -> str:
+def parse_time(text: str) -> int:
+    """Return the microseconds of a time as `render_time` gives it. Raises ValueError."""
+    at = datetime.strptime(text, _RECORDED_AT).replace(tzinfo=UTC)
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def render_commitment(commitment: bytes) -> str:
+    """Return a commitment in base64url without padding (RFC 4648, section 5)."""
     return base64.urlsafe_b64encode(commitment).rstrip(b"=").decode("ascii")
 
 
-def _read_commitment(text: str) -> bytes:
+def parse_commitment(text: str) -> bytes:
+    """Return the bytes of a commitment; whether this is their one spelling is not checked."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
