@@ -106,7 +106,7 @@ def _copy(kind: str, request: pytest.FixtureRequest, template: str, file: Path) 
 
 
 def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str) -> Settings:
-    """Return settings for these databases, with the master key's file in the folder."""
+    """Return settings for these databases, with the files beside them in the folder."""
     return read_settings(
         {
             "CASEFLOW_DATABASE_URL": database_url,

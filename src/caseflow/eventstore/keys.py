@@ -168,7 +168,7 @@ class KeyStore:
 
     def find_missing(self, case_ids: Iterable[UUID]) -> list[UUID]:
         """Return the cases that never had a key here, ascending; destroyed ones had one."""
-        return _find_missing(self._engine, case_ids)
+        return find_missing_keys(self._engine, case_ids)
 
     def destroy_key(self, case_id: UUID, at: int) -> bool:
         """Destroy the key of a case for good; return whether there was one to destroy.
@@ -351,6 +351,13 @@ def is_store_empty(engine: sa.Engine) -> bool:
         return not any(connection.scalar(sa.select(sa.exists(sa.select(c)))) for c in tables)
 
 
+def count_destroyed_keys(engine: sa.Engine) -> int:
+    """Return how many cases were erased, as this key store has it."""
+    query = sa.select(sa.func.count()).where(case_keys.c.destroyed_at.is_not(None))
+    with wrapped_errors(), engine.connect() as connection:
+        return connection.scalar(query) or 0
+
+
 def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
     """Make sure that a key store is that of the log; to be called at start, before it is written.
 
@@ -361,7 +368,7 @@ def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
     wanted = set(case_ids)
     if wanted and is_store_empty(engine):
         raise MissingKeyStoreError(engine, "is empty, but the log holds events")
-    missing = _find_missing(engine, wanted)
+    missing = find_missing_keys(engine, wanted)
     if missing:
         raise MissingKeyStoreError(
             engine, f"has no key for {len(missing)} of the {len(wanted)} newest cases of the log"
@@ -404,7 +411,8 @@ def _list_held_keys(connection: sa.Connection) -> Iterator[Sequence[sa.Row[UUID,
         batch = connection.execute(query.where(column > batch[-1].case_id)).all()
 
 
-def _find_missing(engine: sa.Engine, case_ids: Iterable[UUID]) -> list[UUID]:
+def find_missing_keys(engine: sa.Engine, case_ids: Iterable[UUID]) -> list[UUID]:
+    """Return the cases that never had a key, ascending; needs no master key."""
     wanted, found = sorted(set(case_ids)), set[UUID]()
     with wrapped_errors(), engine.connect() as connection:
         for batch in _batches(wanted):

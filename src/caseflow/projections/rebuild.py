@@ -133,12 +133,10 @@ class _Folding:
         batch = read_log(connection, self.position, BATCH)
         if not batch:
             return False
-        projector = HouseProjector(connection, self._view_set, self._find_told(connection, batch))
-        for position, event in batch:
-            self.position = position
-            self._replay.take_in(projector, position, event)
-        projector.flush()
-        self._public_log.record(connection, projector.changes)
+        told = self._find_told(connection, batch)
+        changes = self._replay.take_in_all(connection, self._view_set, told, batch)
+        self._public_log.record(connection, changes)
+        self.position = batch[-1][0]
         return True
 
     def _find_told(self, connection: Connection, batch: Sequence[tuple[int, Event]]) -> Told | None:
@@ -165,6 +163,23 @@ class Replay:
         self._cases: dict[UUID, Case] = {}
         self._figures: dict[UUID, Figure] = {}
         self._identities = Identities()
+
+    def take_in_all(
+        self,
+        connection: Connection,
+        view_set: str,
+        told: Told | None,
+        batch: Sequence[tuple[int, Event]],
+    ) -> Sequence[PublicChange]:
+        """Apply the next events, and write what the projections make of them into a set.
+
+        told: what the events made public; None where that is to be found out, and returned.
+        """
+        projector = HouseProjector(connection, view_set, told)
+        for position, event in batch:
+            self.take_in(projector, position, event)
+        projector.flush()
+        return projector.changes
 
     def take_in(self, projector: HouseProjector, position: int, event: Event) -> None:
         """Apply the next event and give it to the projections, with what it changed."""
@@ -206,6 +221,33 @@ class Replay:
         if case_id in self._cases:
             return [Dossier(self._cases[case_id], tuple(found))]
         return [Dossier(case) for case in found]
+
+
+def list_differing(
+    connection: Connection, view_set: str, read_log: ReadLog, public_log: PublicLog
+) -> list[str]:
+    """Return the view tables of a set that are not what the log makes, by name.
+
+    What the log makes is written into the other set: the caller undoes the transaction, which has
+    to see the database as it is at one moment.
+    """
+    again, replay, position = other_set(view_set), Replay(), 0
+    empty(connection, again)
+    while batch := read_log(connection, position, BATCH):
+        replay.take_in_all(connection, again, read_told(connection, public_log, batch), batch)
+        position = batch[-1][0]
+    return [
+        table.name
+        for table in sorted(registered, key=lambda t: t.name)
+        if _digest_rows(connection, table, view_set) != _digest_rows(connection, table, again)
+    ]
+
+
+def _digest_rows(connection: Connection, table: ViewTable, view_set: str) -> bytes:
+    found = hashlib.sha256()
+    for row in list_rows(connection, table, view_set):
+        found.update(repr(row).encode())
+    return found.digest()
 
 
 def digest(connection: Connection, view_set: str) -> str:
