@@ -41,6 +41,7 @@ _TOLD_APART: Final = frozenset(
 # What events about the record say, in this order.
 _SAID: Final = (
     "reason",
+    "legal_basis",
     "rank_against",
     "visibility",
     "until_review",
