@@ -168,7 +168,7 @@ def second_writer(
     house: House, make_projector: MakeProjector = HouseProjector
 ) -> Iterator[SecondWriter]:
     """Yield a second writer on the house's databases."""
-    writer = Writer(house.recorder, house.mapper, house.keys, make_projector)
+    writer = Writer(house.recorder, house.mapper, house.keys, make_projector, house.ledger)
     writer.start()
     try:
         yield SecondWriter(writer, Cases(writer, KeyedHash(house.keys.get_secret("lookup"))))

@@ -36,3 +36,13 @@ class PublicChange(Struct, frozen=True, kw_only=True):
     def is_erased(self) -> bool:
         """Return whether nothing of it can be read any more."""
         return self.public is None or self.inner is None
+
+    @property
+    def hides(self) -> bool:
+        """Return whether words that could be read before can be read no more."""
+        return self.kind == "withdrawn" or bool(self.inner and self.inner.get("gone"))
+
+    @property
+    def root_id(self) -> UUID:
+        """The claim that was told first, of which this is about a correction or which it is."""
+        return UUID(self.inner["root"]) if self.inner else self.event_id

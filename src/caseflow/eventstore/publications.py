@@ -85,19 +85,20 @@ class Publications:
     def record(self, connection: Connection, changes: Sequence[PublicChange]) -> None:
         """Record changes, in order, in the transaction of their events.
 
-        Raises KeyDestroyedError where the case was erased.
+        Raises KeyDestroyedError where there is something to seal and the case was erased.
         """
         if not changes:
             return
-        keys = self._keys.get_keys({change.case_id for change in changes})
+        keys = self._keys.get_keys({c.case_id for c in changes if not c.is_erased})
         destroyed = [case_id for case_id, key in keys.items() if key is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
-        rows = [self._make_row(change, keys[change.case_id] or b"") for change in changes]
+        rows = [self._make_row(change, keys.get(change.case_id)) for change in changes]
         connection.execute(insert(publications), rows)
 
-    def _make_row(self, change: PublicChange, case_key: bytes) -> dict[str, Any]:
-        fields = {PUBLIC: change.public, INNER: change.inner}
+    def _make_row(self, change: PublicChange, case_key: bytes | None) -> dict[str, Any]:
+        # An erasure withdraws with changes that say nothing, and seals nothing.
+        fields = {} if change.is_erased else {PUBLIC: change.public, INNER: change.inner}
         seed = self._random_bytes(SEED_BYTES)
         record = PublicRecord(
             sequence=change.sequence,
@@ -107,8 +108,7 @@ class Publications:
             published_at=change.published_at,
             commitments=commit_fields(seed, fields),
         )
-        nonce = self._random_bytes(NONCE_BYTES)
-        sealed = seal(derive_key(case_key), change.entry_id, nonce, seed, fields)
+        sealed = self._seal(case_key, change, seed, fields) if case_key and fields else b""
         return {
             "sequence": change.sequence,
             "position": change.position,
@@ -116,6 +116,12 @@ class Publications:
             "published_at": change.published_at,
             "state": pack_public_record(record) + sealed,
         }
+
+    def _seal(
+        self, case_key: bytes, change: PublicChange, seed: bytes, fields: dict[str, Any]
+    ) -> bytes:
+        nonce = self._random_bytes(NONCE_BYTES)
+        return seal(derive_key(case_key), change.entry_id, nonce, seed, fields)
 
     def read(self, connection: Connection, first: int, last: int) -> list[PublicChange]:
         """Return the changes that events from one position to another made, in order."""
@@ -132,7 +138,9 @@ class Publications:
 
     def _open(self, stored: StoredPublication, case_key: bytes | None) -> PublicChange:
         record = stored.record
-        fields = unseal_publication(stored, case_key)[1] if case_key is not None else {}
+        fields: dict[str, Any] = {}
+        if case_key is not None and stored.sealed:
+            _, fields = unseal_publication(stored, case_key)
         return PublicChange(
             sequence=record.sequence,
             position=stored.position,

@@ -91,6 +91,16 @@ def rebuild(
     return folding.position
 
 
+def empty_other_set(hold_log: Callable[[], AbstractContextManager[LogEnd]], lease: Lease) -> None:
+    """Remove what the set that is not live still holds of older times.
+
+    A rebuild that is going on gives up: it may have read what is no longer to be found.
+    """
+    with hold_log() as end:
+        lease.take(end.connection)
+        empty(end.connection, other_set(end.view_set))
+
+
 def other_set(view_set: str) -> str:
     """Return the set of view tables that is not this one."""
     return next(s for s in VIEW_SETS if s != view_set)

@@ -20,6 +20,8 @@ from ..view import Change, View, ViewTable
 
 # Stands for the type of an event that was erased; no type of the vocabulary is called so.
 ERASED: Final = "erased"
+# The last event of a case that was erased, which is not.
+ERASURE: Final = "case.erased"
 # What partners see of the record itself: it is not about the person.
 RECORD_VISIBILITY: Final = "partners"
 

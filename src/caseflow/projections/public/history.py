@@ -5,7 +5,7 @@ given another meaning; what is withdrawn loses its words. New events are compare
 shown (`PublicHistory`); of events that were taken in before, the changes are repeated as they were.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
@@ -171,6 +171,7 @@ class PublicHistory(Projection[View]):
         self._position = 0
         # New rows, with the position of the event that made them; what they did to earlier ones.
         self._made: list[tuple[dict[str, Any], int]] = []
+        self._erased: list[PublicChange] = []
         self._gone: dict[int, list[int]] = {}
         self._before: dict[int, list[tuple[int, str | None]]] = {}
 
@@ -188,14 +189,11 @@ class PublicHistory(Projection[View]):
 
     def process_batch(self) -> None:
         """Tell which public changes the new events made."""
-        self.view.changes = [
-            change_of(
-                row,
-                position,
-                Effects(self._gone.get(row["sequence"], ()), self._before.get(row["sequence"], ())),
-            )
-            for row, position in self._made
-        ]
+        made = (change_of(row, at, self._effects_of(row["sequence"])) for row, at in self._made)
+        self.view.changes = sorted((*made, *self._erased), key=lambda change: change.sequence)
+
+    def _effects_of(self, sequence: int) -> Effects:
+        return Effects(self._gone.get(sequence, ()), self._before.get(sequence, ()))
 
     def _process_new(self, domain_event: Change) -> None:
         event, case, dossiers, _ = domain_event
@@ -251,7 +249,8 @@ class PublicHistory(Projection[View]):
                 public=None,
                 inner=None,
             )
-            self._note(erased_row(change))
+            self._erased.append(change)
+            self.view.put(public_events, erased_row(change))
 
     def _erase(self, case_id: UUID, body: CaseErased) -> None:
         """Leave nothing of a case but that it had changes, when, and that they were withdrawn."""
@@ -268,7 +267,8 @@ class PublicHistory(Projection[View]):
                 "code": body.code,
                 "version": version,
                 "type": "",
-                "host_state": "",
+                # The code begins with it.
+                "host_state": body.code[:2],
                 "author": "",
                 "fields": b"{}",
                 "labels": encode(dict.fromkeys(LANGUAGES, body.code)),
@@ -628,6 +628,34 @@ def list_taken_back(
     table = public_events[view_set]
     query = select(*(table.c[n] for n in _COLUMNS)).where(table.c.gone_by.in_(list(sequences)))
     return [Published(*row) for row in connection.execute(query.order_by(table.c.sequence))]
+
+
+class ShownClaim(NamedTuple):
+    """A claim of which anyone can read the words."""
+
+    case_id: UUID
+    event_id: UUID
+
+
+def list_shown_before(
+    connection: Connection, view_set: str, moments: Mapping[UUID, int]
+) -> list[ShownClaim]:
+    """Return the claims that are shown as they were made public before a moment of their own.
+
+    moments: microseconds, by the id under which the claim was told first.
+    """
+    table = public_events[view_set]
+    columns = (table.c.case_id, table.c.event_id, table.c.root_id, table.c.published_at)
+    query = select(*columns).where(
+        table.c.root_id.in_(list(moments)),
+        table.c.kind != WITHDRAWN,
+        table.c.taken_back_by.is_(None),
+    )
+    return [
+        ShownClaim(row.case_id, row.event_id)
+        for row in connection.execute(query.order_by(table.c.sequence))
+        if row.published_at < moments[row.root_id]
+    ]
 
 
 def find_change(connection: Connection, view_set: str, sequence: int) -> Published | None:
