@@ -27,7 +27,7 @@ STORY: Final = told(
     recording(1, "detention.apprehended", "2025-05-01"),
     recording(2, "extradition.surrendered", "2026-02-01"),
     correcting(3, 2, "extradition.granted", "2026-02-01"),
-    disputing(4, 3),
+    disputing(4, 2),
     retracting(5, 2),
 )
 

@@ -151,11 +151,12 @@ def _differences(comparison: Comparison) -> Iterator[Text]:
     for name, *rest in (part for i, part in enumerate(parts) if part not in parts[:i]):
         if name == "since":  # is that of the headline's track
             continue
+        was, now = _say(older, name, rest), _say(newer, name, rest)
         line = Text(f"{_name(name, rest)}: ")
-        line.append(_say(older, name, rest), "dim")
-        line.append(" → ")
-        line.append(_say(newer, name, rest), "cyan")
-        yield line
+        if was == now:
+            yield line.append(f"{now}, told by other claims")
+            continue
+        yield line.append(was, "dim").append(" → ").append(now, "cyan")
 
 
 def _name(name: str, rest: list[str]) -> str:
