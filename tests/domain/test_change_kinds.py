@@ -2,7 +2,7 @@
 
 import pytest
 
-from caseflow.domain.change_kinds import CHANGE_KINDS, LATE_DAYS, is_late, kind_of
+from caseflow.domain.change_kinds import EVENT_KINDS, LATE_DAYS, is_late, kind_of
 from caseflow.domain.events import RECORD_TYPES, FigureBody, HouseBody
 from caseflow.domain.times import parse_time
 from caseflow.domain.vocabulary import TYPES
@@ -27,7 +27,7 @@ def test_every_event_of_a_case_is_of_some_kind() -> None:
         for struct in bodies.__args__
     }
     for code in {*TYPES, *RECORD_TYPES, "erased"} - no_case:
-        assert kind_of(code, None, AT) in CHANGE_KINDS
+        assert kind_of(code, None, AT) in EVENT_KINDS
     for code in no_case:
         with pytest.raises(KeyError):
             kind_of(code, None, AT)

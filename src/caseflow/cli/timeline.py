@@ -58,7 +58,7 @@ _STATES: Final = frozenset({"jurisdiction", "destination"})
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event and how the case stood after it.
 
-    kind: what it is in one word, of `CHANGE_KINDS`.
+    kind: what it is in one word, of `EVENT_KINDS`.
     counted: whether a claim had happened on the day that is asked about; None where it is no claim.
     corrected_by, retracted_by, disputed_by: the versions of the later events that did so to a
     claim, among those that are told.

@@ -12,7 +12,6 @@ LATE_REPORT: Final = "late_report"
 CORRECTION: Final = "correction"
 RETRACTION: Final = "retraction"
 WITHDRAWAL: Final = "withdrawal"
-NOT_SHOWN: Final = "not_shown"
 
 LATE_DAYS: Final = 30
 """A claim is a late report where more days than these lie between the last day on which it can have
@@ -20,7 +19,7 @@ happened and the day on which it was recorded: reports of a week ago are news, o
 """
 
 _OF_THE_RECORD: Final = {
-    "case.opened": NEW_CASE,
+    "case.opened": "opening",
     "subject.amended": "subject",
     "consent.changed": "consent",
     "claim.corrected": CORRECTION,
@@ -36,12 +35,15 @@ _OF_THE_RECORD: Final = {
     "erased": "erasure",
 }
 
-CHANGE_KINDS: Final = (
-    *dict.fromkeys((NEW_CASE, NEW_CLAIM, LATE_REPORT, *_OF_THE_RECORD.values())),
-    WITHDRAWAL,
-    NOT_SHOWN,
-)
-"""Every kind: those of events, and what the public alone is told."""
+EVENT_KINDS: Final = (NEW_CLAIM, LATE_REPORT, *dict.fromkeys(_OF_THE_RECORD.values()))
+"""What an event may be by itself."""
+CHANGE_KINDS: Final = (NEW_CASE, *EVENT_KINDS, WITHDRAWAL)
+"""What a change of numbers may be: beside those of events, the claim from which on a person counts,
+and what the public is told where something was taken back."""
+
+
+TYPES_OF_CASES: Final = frozenset({*TYPES, *_OF_THE_RECORD}) - {"erased"}
+"""The types of the events that are about a case: those that have a kind."""
 
 
 def kind_of(event_type: str, latest: str | None, recorded_at: int) -> str:

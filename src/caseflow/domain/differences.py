@@ -15,9 +15,9 @@ class Difference(Struct, frozen=True):
     """One part of a status that differs.
 
     path: a JSON pointer (RFC 6901) into the status: `/headline`, `/at_risk`, `/since`,
-    `/tracks/liberty/state` and so on for `ambiguous`, `since`, `events` and `final`; `/disputed/liberty`,
-    or `/disputed` where no track is concerned, and `/flags/custody_over_limit`: all that is listed
-    under it.
+    `/tracks/liberty/state` and so on for `ambiguous`, `since`, `events` and `final`;
+    `/disputed/liberty`, or `/disputed` where no track is concerned, and
+    `/flags/custody_over_limit`: all that is listed under it.
     before, after: the values; None where there was, or is, nothing.
     """
 
