@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from . import (
     cases,
+    changes,
     events,
     exports,
     feeds,
@@ -58,6 +59,7 @@ HANDLERS = (
     imports.import_records,
     exports.export_log,
     statistics.read_statistics,
+    changes.list_number_changes,
     vocabulary.get_vocabulary,
     feeds.read_all,
     feeds.read_case_feed,

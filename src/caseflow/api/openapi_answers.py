@@ -6,6 +6,7 @@ what the application really answers.
 
 from typing import Any, Final, get_args
 
+from caseflow.domain.change_kinds import CHANGE_KINDS
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS, TYPES, Claim, values_of
@@ -33,6 +34,7 @@ def make_answer_schemas() -> Schemas:
         **_events(),
         **_reads(),
         **_statistics(),
+        **_changes(),
         **_vocabulary(),
         **_service(),
         **_problem(),
@@ -379,6 +381,39 @@ def _statistics() -> Schemas:
                 ),
             },
             {"partner": _described("Who reported it; told to partners.", _ID)},
+        ),
+    }
+
+
+def _changes() -> Schemas:
+    position = _described("Everything up to it has been looked at: the next `since`.", _COUNT)
+    beside = (
+        "What moved since the last change of all and will stand beside the next; not to be added "
+        "twice. Nothing but on the last page."
+    )
+    moved = {"type": "object", "additionalProperties": {"type": "integer"}}
+    return {
+        "NumberChange": _object(
+            "A change and what it did to the statistics: by path, such as `/headline/extradited`, "
+            "the number of persons that it added or took away.",
+            {
+                "position": _COUNT,
+                "recorded_at": _TIME,
+                "kind": _one_of(CHANGE_KINDS),
+                "case": _ID,
+                "id": _described("The event, as `GET /v1/events` lists it.", _ID),
+                "moved": moved,
+                "beside": _described(
+                    "What moved since the change before without one that the caller may see.",
+                    moved,
+                ),
+            },
+            {"visibility": _described("Told to partners.", _TEXT)},
+        ),
+        "NumberChangePage": _page(
+            "Changes after a position, in order, and what each moved.",
+            "NumberChange",
+            {"position": position, "beside": _described(beside, moved)},
         ),
     }
 

@@ -16,6 +16,7 @@ from caseflow.domain.vocabulary import ORDERS
 
 from . import (
     cases,
+    changes,
     events,
     exports,
     feeds,
@@ -249,6 +250,21 @@ OPERATIONS: Final = (
         keyed=True,
     ),
     Operation(
+        handler=changes.list_number_changes,
+        id="list_number_changes",
+        tag=STATISTICS,
+        schema="NumberChangePage",
+        parameters=(
+            "since_position",
+            *_PAGE,
+            "host_state",
+            "origin_state",
+            "min_position",
+            "lang",
+        ),
+        keyed=True,
+    ),
+    Operation(
         handler=feeds.read_all,
         id="read_feed",
         tag=FEEDS,
@@ -414,6 +430,11 @@ PARAMETERS: Final[dict[str, Json]] = {
     "case_read": _query("Only reads of the case with this id.", _ID, name="case"),
     "partner_read": _query("Only reads by the partner with this id.", _ID, name="partner"),
     "since_read": _query("Only reads at that moment or later.", _TIME, name="since"),
+    "since_position": _query(
+        "The position after which to begin, by default 0; `cursor` comes before it.",
+        _POSITION,
+        name="since",
+    ),
     "wait": _query(
         "For how many seconds to wait where there is nothing yet.",
         {"type": "integer", "minimum": 0, "maximum": events.MAX_WAIT_SECONDS, "default": 0},
