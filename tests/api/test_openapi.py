@@ -283,7 +283,11 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             "/v1/statistics/changes?since=1&limit=2&host_state=KZ&min_position=1&lang=ru",
         ],
         "read_feed": ["/feeds/all.atom", "/feeds/all.atom?lang=ru"],
-        "read_case_feed": [f"/feeds/cases/{caller.case['code']}.atom"],
+        "read_json_feed": ["/feeds/all.json", f"/feeds/all.json?lang=kk&{replay}"],
+        "read_case_feed": [
+            f"/feeds/cases/{caller.case['code']}.json?{replay}",
+            f"/feeds/cases/{caller.case['code']}.atom",
+        ],
         "get_vocabulary": ["/v1/vocabulary"],
         "get_index": ["/"],
         "get_health": ["/healthz"],

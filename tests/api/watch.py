@@ -186,9 +186,11 @@ class Watch:
         found += ["/feeds/cases/KZ-0000-0000.atom", "/v1/cases/KZ-0000-0000"]
         for language in LANGUAGES:
             found += [f"/v1/cases?lang={language}", f"/feeds/all.atom?lang={language}"]
+        found += ["/feeds/all.json", f"/feeds/all.json?as_of={AS_OF}"]
         for at in self.times:
             found += [f"/v1/statistics?known_at={format_time(at)}"]
             found += [f"/v1/cases?known_at={format_time(at)}"]
+            found += [f"/feeds/all.json?known_at={format_time(at)}"]
         for number, case in enumerate(self.model.cases.values()):
             found += self._addresses_of(case, LANGUAGES[number % 3])
         found += [f"/v1/events/{claim.id}" for claim in self.model.claims]
@@ -196,6 +198,7 @@ class Watch:
 
     def _addresses_of(self, case: Case, language: str) -> Iterator[str]:
         yield f"/feeds/cases/{case.code}.atom?lang={language}"
+        yield f"/feeds/cases/{case.code}.json?lang={language}"
         for name in (case.id, case.code):
             yield f"/v1/cases/{name}?lang={language}"
         yield f"/v1/cases/{case.id}/events?limit=500"
@@ -343,6 +346,9 @@ class Watch:
             body = seen[f"/feeds/all.atom?lang={language}"].body
             assert body.count(b"</entry>") == entries
             assert body.count(b"deleted-entry ") >= sum(1 for row in newest if row.gone)
+        told = seen["/feeds/all.json"].json()
+        assert len(told["items"]) == entries
+        assert len(told["_caseflow"]["withdrawn"]) == body.count(b"deleted-entry ")
         self._check_headlines(body, [row for row in newest if not row.withdrawn])
 
     def _check_headlines(self, body: bytes, rows: list[Row]) -> None:

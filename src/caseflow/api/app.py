@@ -62,6 +62,7 @@ HANDLERS = (
     changes.list_number_changes,
     vocabulary.get_vocabulary,
     feeds.read_all,
+    feeds.read_all_as_json,
     feeds.read_case_feed,
     reads.list_restricted_reads,
     problem_page,

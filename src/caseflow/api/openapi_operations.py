@@ -38,6 +38,7 @@ Json = dict[str, Any]
 
 JSON: Final = "application/json"
 ATOM: Final = "application/atom+xml"
+JSON_FEED: Final = "application/feed+json"
 HTML: Final = "text/html"
 
 CASES: Final = "cases"
@@ -52,7 +53,7 @@ TAGS: Final = {
     EVENTS: "What happened, as one partner tells it, and the log of it all.",
     AUDIT: "Who read what; for keys that watch over the others.",
     STATISTICS: "Counts of persons, on any day, as known at any time.",
-    FEEDS: "Atom (RFC 4287): one entry for each public change.",
+    FEEDS: "Atom (RFC 4287) and JSON Feed 1.1: one entry for each public change.",
     SERVICE: "The service itself, and the words it uses.",
 }
 
@@ -61,6 +62,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One operation. `id` is a promise: generated clients name their methods after it.
 
     parameters: names in `PARAMETERS`. schema: of the answer; None where it is text.
+    also: other media types that the answer may be of, each with its schema.
     body: the schema of the request's body; optional: none is taken as one that says nothing.
     lines: the answer, and the body where there is one, are lines of these schemas.
     scope: what a key must carry; None for a public read,
@@ -75,6 +77,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     schema: str | None
     parameters: tuple[str, ...] = ()
     media_type: str = JSON
+    also: tuple[tuple[str, str], ...] = ()
     body: str | None = None
     optional: bool = False
     lines: bool = False
@@ -273,12 +276,21 @@ OPERATIONS: Final = (
         parameters=("min_position", *_LANGUAGE),
     ),
     Operation(
+        handler=feeds.read_all_as_json,
+        id="read_json_feed",
+        tag=FEEDS,
+        schema="JsonFeed",
+        media_type=JSON_FEED,
+        parameters=(*_REPLAY, "min_position", *_LANGUAGE),
+    ),
+    Operation(
         handler=feeds.read_case_feed,
         id="read_case_feed",
         tag=FEEDS,
         schema=None,
         media_type=ATOM,
-        parameters=("file", "min_position", *_LANGUAGE),
+        also=((JSON_FEED, "JsonFeed"),),
+        parameters=("file", *_REPLAY, "min_position", *_LANGUAGE),
         elsewhere=True,
     ),
     Operation(
@@ -376,7 +388,7 @@ PARAMETERS: Final[dict[str, Json]] = {
     "event": _path(
         "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
     ),
-    "file": _path("The code of a case and `.atom`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
+    "file": _path("The code of a case and `.atom` or `.json`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
     "slug": _path(
         "The last part of a problem's `type`.",
         {"type": "string", "enum": [*problems.PROBLEM_TYPES]},
