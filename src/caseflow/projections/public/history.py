@@ -26,7 +26,7 @@ from caseflow.domain.dates import When, parse_when
 from caseflow.domain.dossier import Dossier
 
 from ..view import ViewTable
-from .changes import encode
+from .rows import encode
 from .values import PUBLISHED, WITHDRAWN, public_labels, public_status, said_publicly
 
 public_events = (

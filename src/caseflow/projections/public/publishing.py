@@ -22,10 +22,10 @@ from caseflow.domain.publication import is_wider
 from caseflow.domain.vocabulary import Claim
 
 from ..view import Change, View
-from .changes import Effects, change_of, encode, row_of
 from .echoes import Said, forgets, list_echoes
 from .history import get_sequence, public_events
 from .repeating import erase, repeat, take_words
+from .rows import Effects, change_of, encode, row_of
 from .values import (
     CORRECTED,
     PUBLISHED,

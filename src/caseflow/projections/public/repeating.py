@@ -15,8 +15,8 @@ from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.public_changes import PublicChange
 
 from ..view import View
-from .changes import effects_of, encode, row_of
 from .history import public_events
+from .rows import effects_of, encode, row_of
 from .values import WITHDRAWN
 
 
