@@ -32,6 +32,7 @@ from caseflow.domain.events import CaseErased, Consent, Erased
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.erased import erasures
 from caseflow.eventstore.erasure import Erasure, Grounds
+from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.names import external_ids
 from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import WrongMasterKeyError
@@ -124,6 +125,13 @@ def test_one_admin_alone_erases_nothing(house: House) -> None:
     desk.tell(case)
 
 
+def test_what_is_kept_in_memory_is_forgotten_here_too(house: House) -> None:
+    forgotten: list[bool] = []
+    house.eraser.on_erased(lambda: forgotten.append(True))
+    erase(house, new_partner(house).open())
+    assert forgotten == [True]
+
+
 def test_the_second_admin_gives_the_same_grounds(house: House) -> None:
     first, second = new_partner(house, "admin"), new_partner(house, "admin")
     case = new_partner(house).open()
@@ -210,6 +218,7 @@ def test_not_one_word_is_left_in_any_table_or_file(house: House, settings: Setti
     erase(house, case)
     with begin_read(house.engine) as connection:
         check_absent(dump_tables(connection), words, "the database")
+        assert connection.execute(select(name_index)).all() == []
     with begin_read(house.keys_engine) as connection:
         check_absent(dump_tables(connection), words, "the key store")
     for path in list_files(settings):
@@ -503,6 +512,24 @@ def test_a_restored_backup_publishes_nothing_again(
             check_house(house)
             with begin_read(house.engine) as connection:
                 check_absent(dump_tables(connection), words[:20], "the database")
+
+
+def test_a_lost_ledger_brings_nobody_back_whose_key_is_destroyed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with new_settings("sqlite", request, tmp_path) as settings:
+        with run_house(settings) as house:
+            case = tell_everything(new_partner(house), Canaries())
+        backup = tmp_path.parent / f"{tmp_path.name}-backup"
+        copy_sqlite(settings, backup)
+        with run_house(settings) as house:
+            erase(house, case)
+        restore_sqlite(settings, backup)
+        settings.ledger_file.unlink()
+        with run_house(settings) as house:
+            assert house.apply_ledger() == 1
+            assert list_shown(house) == []
+            check_house(house)
 
 
 def test_what_was_published_again_since_is_not_hidden(house: House) -> None:
