@@ -317,13 +317,6 @@ class House:
         """Return in what the logs differ from what was signed last; for a house not started."""
         return []
 
-    def apply_ledger(self) -> int:
-        """Do again what the ledger tells and the log does not; return how many lines it were.
-
-        For a house that was not started.
-        """
-        return 0
-
     def rebuild(
         self,
         on_progress: Callable[[int], None] = lambda position: None,

@@ -88,7 +88,8 @@ LOGS: Final = Check(
     "signed checkpoints",
     "What was signed, and shown to others, is not what is here: going on would be a fork, which "
     "every witness sees and everybody who holds an older proof.",
-    "Restore a newer copy, or recover to a later time, until all that was signed is there.",
+    "Restore a newer copy, or recover to a later time, until all that was signed is there. Where "
+    "it is lost for good, say so in public, begin a new log (CASEFLOW_LOG_ORIGIN) and check again.",
 )
 LEDGER: Final = Check(
     "ledger",
@@ -192,7 +193,12 @@ class _Inspection:
         if not path.exists():
             return self._judge_missing_ledger()
         with self._house() as house:
-            return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+            # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
+            house.writer.start()
+            try:
+                return Outcome([], f"{house.apply_ledger()} withdrawals and erasures were repeated")
+            finally:
+                house.writer.stop()
 
     def _judge_missing_ledger(self) -> Outcome:
         path = self._settings.ledger_file
@@ -215,7 +221,7 @@ class _Inspection:
 
     @contextmanager
     def _house(self) -> Iterator[House]:
-        """Yield a house that was not started: nobody writes, and no embargo ends."""
+        """Yield a house that was not started."""
         house = House(self._settings)
         try:
             yield house
