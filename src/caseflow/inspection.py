@@ -22,7 +22,7 @@ from caseflow.eventstore.integrity import (
     check_records,
     check_wrapping,
 )
-from caseflow.eventstore.keys import list_destroyed_keys
+from caseflow.eventstore.keys import count_destroyed_keys
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.recorder import read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -88,7 +88,8 @@ LOGS: Final = Check(
     "signed checkpoints",
     "What was signed, and shown to others, is not what is here: going on would be a fork, which "
     "every witness sees and everybody who holds an older proof.",
-    "Restore a newer copy, or recover to a later time, until all that was signed is there.",
+    "Restore a newer copy, or recover to a later time, until all that was signed is there. Where "
+    "it is lost for good, say so in public, begin a new log (CASEFLOW_LOG_ORIGIN) and check again.",
 )
 LEDGER: Final = Check(
     "ledger",
@@ -192,17 +193,18 @@ class _Inspection:
         if not path.exists():
             return self._judge_missing_ledger()
         with self._house() as house:
+            # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
             try:
-                return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+                return Outcome([], f"{house.apply_ledger()} withdrawals and erasures were repeated")
             finally:
                 house.writer.stop()
 
     def _judge_missing_ledger(self) -> Outcome:
         path = self._settings.ledger_file
-        destroyed = list_destroyed_keys(self._keys_engine)
+        destroyed = count_destroyed_keys(self._keys_engine)
         if destroyed:
-            return Outcome([f"{path} is not there, but {len(destroyed)} cases were erased"])
+            return Outcome([f"{path} is not there, but {destroyed} cases were erased"])
         return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
 
     def _check_views(self) -> Outcome:
@@ -219,7 +221,7 @@ class _Inspection:
 
     @contextmanager
     def _house(self) -> Iterator[House]:
-        """Yield a house that was not started: nobody writes, and no embargo ends."""
+        """Yield a house that was not started."""
         house = House(self._settings)
         try:
             yield house
