@@ -94,8 +94,9 @@ LOGS: Final = Check(
 LEDGER: Final = Check(
     "ledger",
     "What was withdrawn or erased since the copy was made may be public again.",
-    "Serve nothing. Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, "
-    "and check again.",
+    "Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, and check "
+    "again. If it is lost for good, an empty file in its place says so: look for yourself at what "
+    "is public then.",
 )
 VIEWS: Final = Check(
     "views",
@@ -189,23 +190,20 @@ class _Inspection:
             return Outcome(house.check_logs())
 
     def _apply_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
+        path, note = self._settings.ledger_file, ""
         if not path.exists():
-            return self._judge_missing_ledger()
+            # It is told of each erasure. Applied, it would be there again, and lack the rest.
+            if list_destroyed_keys(self._keys_engine):
+                return Outcome([f"{path} is not there, but cases were erased: it must have been"])
+            note = f"; {path} is not there, which is right if nothing was ever taken back"
         with self._house() as house:
             # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
             try:
-                return Outcome([], f"{house.apply_ledger()} withdrawals and erasures were repeated")
+                done = house.apply_ledger()
             finally:
                 house.writer.stop()
-
-    def _judge_missing_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
-        destroyed = list_destroyed_keys(self._keys_engine)
-        if destroyed:
-            return Outcome([f"{path} is not there, but {len(destroyed)} cases were erased"])
-        return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
+        return Outcome([], f"{done} withdrawals and erasures were repeated{note}")
 
     def _check_views(self) -> Outcome:
         with self._house() as house, _undone(self._engine) as connection:
