@@ -106,12 +106,13 @@ def _copy(kind: str, request: pytest.FixtureRequest, template: str, file: Path) 
 
 
 def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str) -> Settings:
-    """Return settings for these databases, with the master key's file in the folder."""
+    """Return settings for these databases, with both key files in the folder."""
     return read_settings(
         {
             "CASEFLOW_DATABASE_URL": database_url,
             "CASEFLOW_KEYS_URL": keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
             **environ,
         }
     )

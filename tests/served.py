@@ -42,6 +42,7 @@ class ServedHouse:
             "CASEFLOW_DATABASE_URL": settings.database_url,
             "CASEFLOW_KEYS_URL": settings.keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(settings.master_key_file),
+            "CASEFLOW_SIGNING_KEY_FILE": str(settings.signing_key_file),
             "CASEFLOW_PORT": str(settings.port),
             "CASEFLOW_RATE_PER_PARTNER": str(settings.rate_per_partner),
             "CASEFLOW_RATE_PER_ADDRESS": str(settings.rate_per_address),

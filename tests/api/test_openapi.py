@@ -203,6 +203,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
             "CASEFLOW_DATABASE_URL": sqlite_url(folder / "caseflow.db"),
             "CASEFLOW_KEYS_URL": sqlite_url(folder / "keys.db"),
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
         }
     )
     scopes = {"all": ["events:write", "events:publish", "audit:read"], "poor": ["review"]}
