@@ -75,6 +75,10 @@ class Publisher:
                 follower.look()
             return leads
 
+    def find_faults(self) -> list[str]:
+        """Return in what the logs differ from what was signed last; nothing is signed or stored."""
+        return [fault for one in self._followers.values() for fault in one.find_faults()]
+
     def is_behind(self, log: LogName, seconds: float) -> bool:
         """Return whether a log has records that are not signed, and got no further for so long."""
         return self._followers[log].is_behind(seconds)
@@ -148,6 +152,20 @@ class LogPublisher:
                 self._checkpoints.halt(last.origin, None)
                 logger.warning("the %s log is signed again", self._log.name)
 
+    def find_faults(self) -> list[str]:
+        """Return what a pass over all that was signed finds; nothing where all is well."""
+        last = self._origins.find_last(self._log.name)
+        if last is None:
+            return []
+        try:
+            self._require_length(last)
+            audit = Audit(self._log, self._engine, self._tiles, last)
+            while audit.advance():
+                pass
+        except AlteredError as error:
+            return [f"the {self._log.name} log: {error.detail}"]
+        return []
+
     def forget_passes(self) -> None:
         """Begin as after a start: nothing is signed before a pass."""
         self._schedule, self._audit = Schedule(self._monotonic), None
@@ -192,12 +210,7 @@ class LogPublisher:
 
         Raises AlteredError.
         """
-        size = self._log.get_size(self._engine)
-        if size < last.size:
-            raise AlteredError(
-                f"it has {size} records, and {last.size} were signed: it was cut, or restored from "
-                "an older copy"
-            )
+        size = self._require_length(last)
         self._look_over(last, is_idle=size == last.size)
         if not self._schedule.is_trusted:
             return False
@@ -209,6 +222,16 @@ class LogPublisher:
                 return False
             last, self._progressed = new, self._monotonic()
         return True
+
+    def _require_length(self, last: Last) -> int:
+        """Return how many records there are, at least those that were signed."""
+        size = self._log.get_size(self._engine)
+        if size < last.size:
+            raise AlteredError(
+                f"it has {size} records, and {last.size} were signed: it was cut, or restored from "
+                "an older copy"
+            )
+        return size
 
     def _extend(self, edge: CompactRange, size: int) -> CompactRange:
         """Read, check and hash the entries up to a size, write the tiles; return the new edge."""

@@ -57,6 +57,6 @@ class Log(Struct, frozen=True):
                 records = self.source.read(connection, start, limit, check=check)
             if len(records) != limit:
                 missing = start + len(records) + 1
-                raise AlteredError(f"position {missing} is missing", missing)
+                raise AlteredError(f"its record {missing} is missing", missing)
             yield from (leaf_data(self.tag, record) for record in records)
             start += limit

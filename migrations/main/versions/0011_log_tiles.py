@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_log_tiles"
-down_revision = "0008_figures"
+revision = "0011_log_tiles"
+down_revision = "0010_erasures"
 branch_labels = None
 depends_on = None
 
