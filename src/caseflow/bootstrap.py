@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -12,13 +12,8 @@ from sqlalchemy import Connection, Engine, select, update
 
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
+from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
-from caseflow.eventstore.erased import (
-    list_erased_since,
-    list_unfinished,
-    note_finished,
-    note_keyless,
-)
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.key_files import (
@@ -30,35 +25,28 @@ from caseflow.eventstore.key_use import KeyUses
 from caseflow.eventstore.keys import (
     KeyStore,
     MissingKeyStoreError,
-    case_keys,
     check_keys_for_log,
     is_store_empty,
-    secrets_table,
 )
 from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.ledger import Ledger
 from caseflow.eventstore.mapper import SealedMapper
-from caseflow.eventstore.merges import list_entangled
-from caseflow.eventstore.publications import Publications, publications
+from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
 from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds, read_head
 from caseflow.eventstore.records import EventRecords, PublicationRecords
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
-from caseflow.eventstore.scrubbing import scrub
 from caseflow.eventstore.tables import events, log_head
-from caseflow.eventstore.tables import metadata as records_metadata
 from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import Writer
 from caseflow.formats.note import InvalidNoteError, VerifierKey
 from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG
 from caseflow.projections.partner.history import Placed, list_by_key, list_due
 from caseflow.projections.projector import HouseProjector
-from caseflow.projections.public.history import list_shown_before
-from caseflow.projections.rebuild import empty_other_set, rebuild
+from caseflow.projections.rebuild import rebuild
 from caseflow.projections.view import VIEW_SETS
-from caseflow.projections.view import metadata as views_metadata
 from caseflow.proof.checkpoints import Checkpoints, find_pinned_key
 from caseflow.proof.origins import Origins
 from caseflow.proof.publisher import Publisher
@@ -81,21 +69,10 @@ KEY_USE_SECONDS: Final = 1.0
 PUBLISH_SECONDS: Final = 1.0
 GATHER_SECONDS: Final = 0.2
 ERASURE_SECONDS: Final = 1.0
-# Microseconds for which an erasure is left to whoever recorded it.
-ERASURE_GRACE: Final = 30_000_000
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
 CACHED_NUMBERS: Final = 200
 NEWEST_EVENTS: Final = 1_000
-
-# What an erasure deletes from: whatever is not sealed, or follows from what is.
-CLEAR_TABLES: Final = tuple(
-    table.name
-    for metadata in (records_metadata, views_metadata)
-    for table in metadata.sorted_tables
-    if table not in (events, publications)
-)
-KEY_TABLES: Final = (case_keys.name, secrets_table.name)
 
 logger = logging.getLogger(__name__)
 
@@ -145,10 +122,16 @@ class House:
         self.erasures = Erasures(
             self.writer, KeyedHash(self.keys.get_secret("lookup")), new_id=new_id
         )
-        self._master_key_file = MasterKeyFile(settings.master_key_file)
-        self._finishing = threading.Lock()
-        self._erased_until = self._find_last_erasure()
-        self._on_erased: list[Callable[[], None]] = []
+        self.eraser = Eraser(
+            self.engine,
+            self.keys_engine,
+            self.keys,
+            MasterKeyFile(settings.master_key_file),
+            self.recorder,
+            self.reader,
+            self.rebuild,
+            clock,
+        )
         self.watcher = self.recorder.watch()
         self.key_uses = KeyUses(self.engine, clock)
         self._open_logs(signer, witnesses)
@@ -156,7 +139,7 @@ class House:
             # Only an event, never a read, ends an embargo.
             Timer("embargoes", EMBARGO_SECONDS, self.release_due),
             Timer("key-uses", KEY_USE_SECONDS, self.key_uses.write_due),
-            Timer("erasures", ERASURE_SECONDS, self.follow_erasures),
+            Timer("erasures", ERASURE_SECONDS, self.eraser.follow),
         )
 
     def _open_logs(self, signer: Signer, witnesses: tuple[VerifierKey, ...]) -> None:
@@ -272,98 +255,24 @@ class House:
                 on_progress(done)
         return Quarantined(steps, list(left.values()))
 
-    # -- erasures ---------------------------------------------------------------------------------
-
-    def on_erased(self, forget: Callable[[], None]) -> None:
-        """Have something called after an erasure, here or in another process."""
-        self._on_erased.append(forget)
-
-    def finish_erasures(self, grace: int | None = None) -> int:
-        """Do what is left to do of erasures that were recorded; return how many cases it was.
-
-        Their keys are destroyed, the master key is rotated, and databases are scrubbed. What was
-        interrupted or failed is done again.
-        grace: microseconds; of younger ones whoever recorded them is taking care. None: all.
-        """
-        with self._finishing:
-            with self.read() as connection:
-                until = self.clock() - grace if grace is not None else None
-                left = list_unfinished(connection, until)
-            if held := [one.case_id for one in left if not one.is_keyless]:
-                self._destroy_keys(held)
-            if case_ids := [one.case_id for one in left]:
-                self._scrub(case_ids)
-            return len(left)
-
-    def _destroy_keys(self, case_ids: Sequence[UUID]) -> None:
-        for case_id in case_ids:
-            self.keys.destroy_key(case_id, self.clock())
-        self._forget(case_ids)
-        self._master_key_file.rotate(self.keys.rotate_master_key, self.keys.is_opened_by)
-        with self.write() as connection:
-            note_keyless(connection, case_ids, self.clock())
-
-    def _scrub(self, case_ids: Sequence[UUID]) -> None:
-        with self.read() as connection:
-            entangled = list_entangled(connection, case_ids)
-        if entangled:
-            # Another person's case was once taken for one of theirs, and its rows say so.
-            self.rebuild()
-        empty_other_set(self.recorder.append, Lease("rebuild"))
-        scrub(self.engine, CLEAR_TABLES)
-        scrub(self.keys_engine, KEY_TABLES)
-        with self.write() as connection:
-            note_finished(connection, case_ids, self.clock())
+    def finish_erasures(self) -> int:
+        """Do what is left to do of erasures that were recorded; return how many cases it was."""
+        return self.eraser.finish()
 
     def try_to_finish_erasures(self) -> bool:
         """Do what is left to do of erasures; return whether nothing is.
 
         What fails is tried again from time to time.
         """
-        return _try_to(self.finish_erasures, "erasures")
-
-    def follow_erasures(self) -> None:
-        """Forget what was erased by another process, and finish what was left unfinished."""
-        with self.read() as connection:
-            erased = list_erased_since(connection, self._erased_until)
-        if erased:
-            self._forget([case_id for case_id, _ in erased])
-            self._erased_until = max(at for _, at in erased)
-        self.finish_erasures(ERASURE_GRACE)
-
-    def _forget(self, case_ids: Iterable[UUID]) -> None:
-        for case_id in case_ids:
-            self.keys.forget(case_id)
-            self.reader.forget(case_id)
-        for forget in self._on_erased:
-            forget()
-
-    def _find_last_erasure(self) -> int:
-        with self.read() as connection:
-            return max((at for _, at in list_erased_since(connection, 0)), default=0)
+        return _try_to(self.eraser.finish, "erasures")
 
     def apply_ledger(self) -> int:
         """Hide and erase again what the ledger tells of and a restored database does not know.
 
-        Returns how many claims and cases it was. To be called before anything is served.
-        Raises LedgerError where the ledger cannot be read.
+        Returns how many claims and cases it was. To be called before anything is served, of a
+        house that is running. Raises LedgerError where the ledger cannot be read.
         """
-        lines = self.ledger.read()
-        erased = {line.case_id for line in lines if line.kind == "erasure"}
-        done = sum(self.erasures.erase_again(case_id).result() for case_id in sorted(erased))
-        hidden = [line for line in lines if line.event_id and line.case_id not in erased]
-        if hidden:
-            with self.reader.snapshot() as snapshot:
-                shown = list_shown_before(
-                    snapshot.connection,
-                    snapshot.view_set,
-                    {line.event_id: line.at for line in hidden if line.event_id},
-                )
-            for claim in shown:
-                self.erasures.hide_again(claim.case_id, claim.event_id).result()
-            done += len(shown)
-        self.finish_erasures()
-        return done
+        return self.eraser.apply(self.ledger, self.erasures)
 
     def _list_posted(self, suspect: Suspect, after: int) -> list[Placed]:
         """Return what was posted with a key since a moment, from after a position of the log."""
@@ -572,7 +481,7 @@ def make_services(house: House) -> "Services":
     entries: Cache[bytes] = Cache(CACHED_ENTRIES)
     numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
     for cache in (documents, entries, numbers):
-        house.on_erased(cache.clear)
+        house.eraser.on_erased(cache.clear)
     return Services(
         base_url=settings.base_url,
         name=settings.name,
@@ -608,6 +517,8 @@ def make_application(settings: Settings | None = None) -> "Litestar":
     @asynccontextmanager
     async def live(app: "Litestar") -> AsyncIterator[None]:
         with open_house(found) as house:
+            # Nothing is served that a restored database has forgotten to hide.
+            house.apply_ledger()
             house.start_publishing()
             app.state.services = make_services(house)
             yield

@@ -22,7 +22,7 @@ from caseflow.eventstore.integrity import (
     check_records,
     check_wrapping,
 )
-from caseflow.eventstore.keys import count_destroyed_keys
+from caseflow.eventstore.keys import list_destroyed_keys
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.recorder import read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -192,13 +192,17 @@ class _Inspection:
         if not path.exists():
             return self._judge_missing_ledger()
         with self._house() as house:
-            return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+            house.writer.start()
+            try:
+                return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+            finally:
+                house.writer.stop()
 
     def _judge_missing_ledger(self) -> Outcome:
         path = self._settings.ledger_file
-        destroyed = count_destroyed_keys(self._keys_engine)
+        destroyed = list_destroyed_keys(self._keys_engine)
         if destroyed:
-            return Outcome([f"{path} is not there, but {destroyed} cases were erased"])
+            return Outcome([f"{path} is not there, but {len(destroyed)} cases were erased"])
         return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
 
     def _check_views(self) -> Outcome:

@@ -363,11 +363,11 @@ def is_store_empty(engine: sa.Engine) -> bool:
         return not any(connection.scalar(sa.select(sa.exists(sa.select(c)))) for c in tables)
 
 
-def count_destroyed_keys(engine: sa.Engine) -> int:
-    """Return how many cases were erased, as this key store has it."""
-    query = sa.select(sa.func.count()).where(case_keys.c.destroyed_at.is_not(None))
+def list_destroyed_keys(engine: sa.Engine) -> list[UUID]:
+    """Return the cases that were erased, as this key store has it."""
+    query = sa.select(case_keys.c.case_id).where(case_keys.c.destroyed_at.is_not(None))
     with wrapped_errors(), engine.connect() as connection:
-        return connection.scalar(query) or 0
+        return list(connection.scalars(query.order_by(case_keys.c.case_id)))
 
 
 def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:

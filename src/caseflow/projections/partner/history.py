@@ -12,9 +12,9 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, String, or_, sel
 
 from caseflow.database import Uuid16
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.events import CaseErased
+from caseflow.domain.events import CaseErased, Erased, Event
 from caseflow.domain.times import parse_time
-from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim
+from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim, Visibility
 
 from ..view import Change, View, ViewTable
 
@@ -23,7 +23,7 @@ ERASED: Final = "erased"
 # The last event of a case that was erased, which is not.
 ERASURE: Final = "case.erased"
 # What partners see of the record itself: it is not about the person.
-RECORD_VISIBILITY: Final = "partners"
+RECORD_VISIBILITY: Final[Visibility] = "partners"
 
 partner_events = (
     ViewTable(
@@ -99,7 +99,7 @@ class PartnerHistory(Projection[View]):
                 "version": event.originator_version,
                 "type": event.type,
                 "partner_id": owner.partner_id if owner else event.partner_id,
-                "visibility": owner.visibility if owner else RECORD_VISIBILITY,
+                "visibility": owner.visibility if owner else _visibility_of(event),
                 "recorded_at": event.recorded_at,
                 "about": about.event_id if about else None,
                 "key_id": event.key_id,
@@ -150,6 +150,14 @@ class PartnerHistory(Projection[View]):
                 "until": parse_time(until) if until else 0,
             },
         )
+
+
+def _visibility_of(event: Event) -> Visibility:
+    """Return who may read an event that is about no claim.
+
+    Of one that was erased the event that erased it says so, later; until then nobody new is told.
+    """
+    return "restricted" if isinstance(event.body, Erased) else RECORD_VISIBILITY
 
 
 _COLUMNS: Final = Placed._fields

@@ -117,7 +117,7 @@ def erased_row(change: PublicChange) -> dict[str, Any]:
         "consent": b"{}",
         "takes_back": None,
         "taken_back_by": None,
-        "gone_by": None,
+        "gone_by": None if change.kind == WITHDRAWN else change.sequence,
     }
 
 

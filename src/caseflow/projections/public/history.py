@@ -571,6 +571,8 @@ def _agreed(case: Case) -> Consent:
 
 
 _COLUMNS: Final = Published._fields
+# Identifiers in one statement: both databases take 30,000 and more.
+_TOGETHER: Final = 1_000
 
 
 def get_sequence(connection: Connection, view_set: str, known_at: int | None = None) -> int:
@@ -646,14 +648,14 @@ def list_shown_before(
     """
     table = public_events[view_set]
     columns = (table.c.case_id, table.c.event_id, table.c.root_id, table.c.published_at)
-    query = select(*columns).where(
-        table.c.root_id.in_(list(moments)),
-        table.c.kind != WITHDRAWN,
-        table.c.taken_back_by.is_(None),
-    )
+    query = select(*columns).where(table.c.kind != WITHDRAWN, table.c.taken_back_by.is_(None))
+    roots = sorted(moments)
     return [
         ShownClaim(row.case_id, row.event_id)
-        for row in connection.execute(query.order_by(table.c.sequence))
+        for start in range(0, len(roots), _TOGETHER)
+        for row in connection.execute(
+            query.where(table.c.root_id.in_(roots[start : start + _TOGETHER]))
+        )
         if row.published_at < moments[row.root_id]
     ]
 
