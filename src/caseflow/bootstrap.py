@@ -505,6 +505,8 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        logs=house.served_logs,
+        publisher=house.publisher if house.is_publishing else None,
     )
 
 
