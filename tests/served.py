@@ -44,6 +44,7 @@ class ServedHouse:
             "CASEFLOW_MASTER_KEY_FILE": str(settings.master_key_file),
             "CASEFLOW_SIGNING_KEY_FILE": str(settings.signing_key_file),
             "CASEFLOW_PORT": str(settings.port),
+            "CASEFLOW_WITNESSES": ",".join(settings.witnesses) or "none",
             "CASEFLOW_RATE_PER_PARTNER": str(settings.rate_per_partner),
             "CASEFLOW_RATE_PER_ADDRESS": str(settings.rate_per_address),
             "PYTHONPATH": os.pathsep.join(sys.path),
