@@ -112,6 +112,7 @@ def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str)
             "CASEFLOW_DATABASE_URL": database_url,
             "CASEFLOW_KEYS_URL": keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
             "CASEFLOW_LEDGER_FILE": str(folder / "ledger.ndjson"),
             **environ,
         }
