@@ -88,13 +88,15 @@ LOGS: Final = Check(
     "signed checkpoints",
     "What was signed, and shown to others, is not what is here: going on would be a fork, which "
     "every witness sees and everybody who holds an older proof.",
-    "Restore a newer copy, or recover to a later time, until all that was signed is there.",
+    "Restore a newer copy, or recover to a later time, until all that was signed is there. Where "
+    "it is lost for good, say so in public, begin a new log (CASEFLOW_LOG_ORIGIN) and check again.",
 )
 LEDGER: Final = Check(
     "ledger",
     "What was withdrawn or erased since the copy was made may be public again.",
-    "Serve nothing. Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, "
-    "and check again.",
+    "Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, and check "
+    "again. If it is lost for good, an empty file in its place says so: look for yourself at what "
+    "is public then.",
 )
 VIEWS: Final = Check(
     "views",
@@ -188,22 +190,20 @@ class _Inspection:
             return Outcome(house.check_logs())
 
     def _apply_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
+        path, note = self._settings.ledger_file, ""
         if not path.exists():
-            return self._judge_missing_ledger()
+            # It is told of each erasure. Applied, it would be there again, and lack the rest.
+            if list_destroyed_keys(self._keys_engine):
+                return Outcome([f"{path} is not there, but cases were erased: it must have been"])
+            note = f"; {path} is not there, which is right if nothing was ever taken back"
         with self._house() as house:
+            # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
             try:
-                return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+                done = house.apply_ledger()
             finally:
                 house.writer.stop()
-
-    def _judge_missing_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
-        destroyed = list_destroyed_keys(self._keys_engine)
-        if destroyed:
-            return Outcome([f"{path} is not there, but {len(destroyed)} cases were erased"])
-        return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
+        return Outcome([], f"{done} withdrawals and erasures were repeated{note}")
 
     def _check_views(self) -> Outcome:
         with self._house() as house, _undone(self._engine) as connection:
@@ -219,7 +219,7 @@ class _Inspection:
 
     @contextmanager
     def _house(self) -> Iterator[House]:
-        """Yield a house that was not started: nobody writes, and no embargo ends."""
+        """Yield a house that was not started."""
         house = House(self._settings)
         try:
             yield house

@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from . import (
     cases,
+    changes,
     erasures,
     events,
     exports,
@@ -61,8 +62,10 @@ HANDLERS = (
     imports.import_records,
     exports.export_log,
     statistics.read_statistics,
+    changes.list_number_changes,
     vocabulary.get_vocabulary,
     feeds.read_all,
+    feeds.read_all_as_json,
     feeds.read_case_feed,
     reads.list_restricted_reads,
     log.read_checkpoint,

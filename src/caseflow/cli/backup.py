@@ -32,6 +32,9 @@ _TOGETHER: Final = (
     "place for the keys, best on another machine, or give --together"
 )
 
+# It holds what may have been erased since, in words or in keys.
+_ASIDE: Final = "remove it once all checks hold"
+
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -158,11 +161,10 @@ def _put_back(settings: "Settings", file: Path | None, keys: Path | None, replac
             exchanges.append(exchange)
         now = _now()
         for (source, target), exchange in zip(places, exchanges, strict=True):
-            advice = "; remove it once all checks hold" if source == keys else ""
             aside = exchange.carry_out(now)
             click.echo(f"{escape(str(source))} is now {escape(str(target))}", err=True)
             if aside is not None:
-                click.echo(f"what was there is now {escape(str(aside))}{advice}", err=True)
+                click.echo(f"what was there is now {escape(str(aside))}; {_ASIDE}", err=True)
 
 
 def _refuse_to_replace(target: Path, table: str, replace: bool) -> None:
