@@ -189,18 +189,19 @@ def _inspect(settings: "Settings") -> list[str]:
 
     failed = []
     for finding in inspect(settings):
-        click.echo(escape_finding(finding))
+        click.echo(_describe(finding))
         if not finding.holds:
             failed.append(finding.check.name)
     return failed
 
 
-def escape_finding(finding: "Finding") -> str:
+def _describe(finding: "Finding") -> str:
     """Return the lines that tell of a check."""
-    check, (problems, note) = finding
+    check, (problems, note, is_seen) = finding
     if finding.holds:
         return escape(f"ok      {check.name}" + (f": {note}" if note else ""))
-    lines = [f"failed  {check.name}", *problems, check.meaning, check.advice]
+    explanation = [check.meaning, check.advice] if is_seen else []
+    lines = [f"failed  {check.name}", *problems, *explanation]
     return "\n        ".join(escape(line) for line in lines)
 
 
