@@ -16,15 +16,25 @@ from sqlalchemy import Connection, inspect, select
 from caseflow.bootstrap import House
 from caseflow.database import begin_read, connect_for_writing
 from caseflow.domain.events import HOUSE_ID
-from caseflow.eventstore.mapper import TIME_BYTES, TOPIC, read_record
+from caseflow.domain.public_changes import PublicChange
+from caseflow.eventstore.mapper import ERASURE_TOPIC, TIME_BYTES, TOPIC, key_owner_of, read_record
 from caseflow.eventstore.names import case_codes, external_ids
+from caseflow.eventstore.publications import Publications, list_publications
 from caseflow.eventstore.recorder import list_events, lock_head, read_head
 from caseflow.eventstore.tables import events
+from caseflow.formats.public_record import parse_public_record, render_public_record
 from caseflow.formats.record import commit_fields, parse_record, render_record
 from caseflow.formats.seal import unseal
 from caseflow.projections.partner.figures import partner_figures
 from caseflow.projections.projector import HouseProjector
-from caseflow.projections.rebuild import Replay, digest, empty, list_rows, other_set
+from caseflow.projections.rebuild import (
+    Replay,
+    digest,
+    empty,
+    list_rows,
+    other_set,
+    read_told,
+)
 from caseflow.projections.view import registered
 
 # Not the size of a rebuild's batches: how events are gathered must not show in the rows.
@@ -54,7 +64,7 @@ def check_order(connection: Connection) -> None:
     for expected, row in enumerate(connection.execute(query), start=1):
         assert row.position == expected, f"position {row.position} where {expected} should be"
         assert row.recorded_at >= last, f"time runs backwards at position {expected}"
-        assert row.topic == TOPIC
+        assert row.topic in (TOPIC, ERASURE_TOPIC)
         assert int.from_bytes(row.state[:TIME_BYTES], "big") == row.recorded_at
         versions[row.originator_id] += 1
         assert row.originator_version == versions[row.originator_id], f"at position {expected}"
@@ -65,11 +75,12 @@ def check_order(connection: Connection) -> None:
 def check_records(house: House, connection: Connection) -> None:
     """Assert that each case has a key and that each record is of what is sealed beside it."""
     case_ids = set(connection.scalars(select(events.c.originator_id)))
-    keys = house.keys.get_keys(case_ids)
-    assert keys.keys() == case_ids, "a case has events, but never had a key"
-    for case_id, key in keys.items():
+    keys = house.keys.get_keys({*case_ids, HOUSE_ID})
+    assert keys.keys() - {HOUSE_ID} == case_ids - {HOUSE_ID}, "a case never had a key"
+    for case_id in case_ids:
         for stored in list_events(connection, case_id):
             record, sealed = read_record(stored)
+            key = keys[key_owner_of(stored)]
             assert parse_record(render_record(record)) == record
             if key is not None:
                 seed, fields = unseal(key, record.event_id, sealed)
@@ -94,27 +105,58 @@ def check_names(connection: Connection) -> None:
 
 
 def check_views(house: House) -> None:
-    """Assert that the live views are equal, row for row, to views made again from the log."""
+    """Assert that the live views are equal, row for row, to views made again from the log.
+
+    Once with the public changes as they were made, and once as if all events were new: then the
+    same changes must be made again.
+    """
+    publications = Publications(house.keys)
     with connect_for_writing(house.engine) as connection:
         head = lock_head(connection)
-        again = other_set(head.view_set)
-        empty(connection, again)
-        fold_log(house, connection, again)
-        for table in registered:
-            live = list(list_rows(connection, table, head.view_set))
-            assert live == list(list_rows(connection, table, again)), table.name
-        assert digest(connection, head.view_set) == digest(connection, again)
+        told = publications.read(connection, 0, head.position)
+        check_publications(connection)
+        for log in (publications, None):
+            changes = fold_log(house, connection, other_set(head.view_set), log)
+            assert not changes or changes == told
+            for table in registered:
+                live = list(list_rows(connection, table, head.view_set))
+                again = list(list_rows(connection, table, other_set(head.view_set)))
+                assert live == again, table.name
+            if any(change.is_erased for change in told):
+                # What was erased cannot be found out again.
+                break
+        assert digest(connection, head.view_set) == digest(connection, other_set(head.view_set))
         connection.rollback()
 
 
-def fold_log(house: House, connection: Connection, view_set: str) -> None:
-    """Write the views of all events into a set."""
-    replay, position = Replay(), 0
+def check_publications(connection: Connection) -> None:
+    """Assert that public changes are numbered without a hole, each with its record."""
+    found = list_publications(connection, 0, 1_000_000)
+    assert [stored.record.sequence for stored in found] == list(range(1, len(found) + 1))
+    assert len({stored.record.entry_id for stored in found}) == len(found)
+    positions = [stored.position for stored in found]
+    assert positions == sorted(positions)
+    for stored in found:
+        assert parse_public_record(render_public_record(stored.record)) == stored.record
+
+
+def fold_log(
+    house: House, connection: Connection, view_set: str, public_log: Publications | None
+) -> list[PublicChange]:
+    """Write the views of all events into a set; return the public changes that are new.
+
+    public_log: the changes that were made; None to find out anew which those are.
+    """
+    empty(connection, view_set)
+    replay, position, changes = Replay(), 0, []
     while batch := house.reader.read_log(connection, position, FOLDED_TOGETHER):
-        projector = HouseProjector(connection, view_set)
+        told = read_told(connection, public_log, batch) if public_log else None
+        projector = HouseProjector(connection, view_set, told)
         for position, event in batch:
             replay.take_in(projector, position, event)
         projector.flush()
+        changes += projector.changes
+    return changes
 
 
 # -- what may not be found ------------------------------------------------------------------------

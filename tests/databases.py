@@ -70,11 +70,14 @@ def create_postgresql(server_url: str, *, template: str = "template0") -> Iterat
 
 
 @contextmanager
-def run_postgresql() -> Iterator[str]:
-    """Yield the URL of a new PostgreSQL server; afterwards stop it and remove its data."""
+def run_postgresql(**options: str) -> Iterator[str]:
+    """Yield the URL of a new PostgreSQL server; afterwards stop it and remove its data.
+
+    options: settings of the server, beside the usual ones.
+    """
     # Directly in the system's temporary folder: a socket's path must stay under 108 bytes.
     folder = Path(tempfile.mkdtemp(prefix="caseflow-postgresql-"))
-    keeper = _start(_find_programs(folder / "programs"), folder)
+    keeper = _start(_find_programs(folder / "programs"), folder, options)
     try:
         yield _wait_until_ready(keeper, folder)
     finally:
@@ -89,13 +92,13 @@ def _execute(server_url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def _start(programs: Path, folder: Path) -> subprocess.Popen[bytes]:
+def _start(programs: Path, folder: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
     account = _account()
     if account:
         os.chown(folder, account["user"], account["group"])
     initdb = [str(programs / "initdb"), "-D", "data", *INITDB.split()]
     subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **account)
-    options = SERVER_OPTIONS | {"unix_socket_directories": str(folder)}
+    options = SERVER_OPTIONS | {"unix_socket_directories": str(folder)} | more
     settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return subprocess.Popen(
         ["/bin/sh", "-c", KEEPER, programs / "postgres", "-D", "data", *settings],

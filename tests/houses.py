@@ -106,12 +106,13 @@ def _copy(kind: str, request: pytest.FixtureRequest, template: str, file: Path) 
 
 
 def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str) -> Settings:
-    """Return settings for these databases, with the master key's file in the folder."""
+    """Return settings for these databases, with the files beside them in the folder."""
     return read_settings(
         {
             "CASEFLOW_DATABASE_URL": database_url,
             "CASEFLOW_KEYS_URL": keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_LEDGER_FILE": str(folder / "ledger.ndjson"),
             **environ,
         }
     )
@@ -167,7 +168,7 @@ def second_writer(
     house: House, make_projector: MakeProjector = HouseProjector
 ) -> Iterator[SecondWriter]:
     """Yield a second writer on the house's databases."""
-    writer = Writer(house.recorder, house.mapper, house.keys, make_projector)
+    writer = Writer(house.recorder, house.mapper, house.keys, make_projector, house.ledger)
     writer.start()
     try:
         yield SecondWriter(writer, Cases(writer, KeyedHash(house.keys.get_secret("lookup"))))

@@ -12,9 +12,11 @@ from sqlalchemy import Connection, Engine, select, update
 
 from caseflow.database import begin_read, begin_write, make_engine, wrapped_errors
 from caseflow.domain.errors import CaseflowError
+from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
-from caseflow.eventstore.key_files import read_or_create_master_key
+from caseflow.eventstore.key_files import MasterKeyFile, read_or_create_master_key
 from caseflow.eventstore.key_use import KeyUses
 from caseflow.eventstore.keys import (
     KeyStore,
@@ -23,7 +25,9 @@ from caseflow.eventstore.keys import (
     is_store_empty,
 )
 from caseflow.eventstore.lease import Lease
+from caseflow.eventstore.ledger import Ledger
 from caseflow.eventstore.mapper import SealedMapper
+from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
 from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader
@@ -48,6 +52,7 @@ EMBARGO_SECONDS: Final = 1.0
 # Cases in which a key's events are hidden, before the next are asked for.
 HIDDEN_TOGETHER: Final = 100
 KEY_USE_SECONDS: Final = 1.0
+ERASURE_SECONDS: Final = 1.0
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
 CACHED_NUMBERS: Final = 200
@@ -82,7 +87,8 @@ class House:
         self.recorder = SqlApplicationRecorder(self.engine, clock)
         self.reader = LogReader(self.engine, self.mapper)
         self.read_log = ReadLog(self.engine, clock)
-        self.writer = Writer(self.recorder, self.mapper, self.keys, HouseProjector)
+        self.ledger = Ledger(settings.ledger_file)
+        self.writer = Writer(self.recorder, self.mapper, self.keys, HouseProjector, self.ledger)
         self.cases = Cases(
             self.writer,
             KeyedHash(self.keys.get_secret("lookup")),
@@ -95,12 +101,26 @@ class House:
             two_person=settings.review == "two_person",
             new_id=new_id,
         )
+        self.erasures = Erasures(
+            self.writer, KeyedHash(self.keys.get_secret("lookup")), new_id=new_id
+        )
+        self.eraser = Eraser(
+            self.engine,
+            self.keys_engine,
+            self.keys,
+            MasterKeyFile(settings.master_key_file),
+            self.recorder,
+            self.reader,
+            self.rebuild,
+            clock,
+        )
         self.watcher = self.recorder.watch()
         self.key_uses = KeyUses(self.engine, clock)
         self._timers = (
             # Only an event, never a read, ends an embargo.
             Timer("embargoes", EMBARGO_SECONDS, self.release_due),
             Timer("key-uses", KEY_USE_SECONDS, self.key_uses.write_due),
+            Timer("erasures", ERASURE_SECONDS, self.eraser.follow),
         )
 
     def start(self) -> None:
@@ -176,6 +196,25 @@ class House:
                 on_progress(done)
         return Quarantined(steps, list(left.values()))
 
+    def finish_erasures(self) -> int:
+        """Do what is left to do of erasures that were recorded; return how many cases it was."""
+        return self.eraser.finish()
+
+    def try_to_finish_erasures(self) -> bool:
+        """Do what is left to do of erasures; return whether nothing is.
+
+        What fails is tried again from time to time.
+        """
+        return _try_to(self.eraser.finish, "erasures")
+
+    def apply_ledger(self) -> int:
+        """Hide and erase again what the ledger tells of and a restored database does not know.
+
+        Returns how many claims and cases it was. To be called before anything is served, of a
+        house that is running. Raises LedgerError where the ledger cannot be read.
+        """
+        return self.eraser.apply(self.ledger, self.erasures)
+
     def _list_posted(self, suspect: Suspect, after: int) -> list[Placed]:
         """Return what was posted with a key since a moment, from after a position of the log."""
         with self.reader.snapshot() as snapshot:
@@ -183,8 +222,20 @@ class House:
             found = list_by_key(*where, suspect.key_id, suspect.since)
         return [placed for placed in found if placed.position > after]
 
-    def rebuild(self, on_progress: Callable[[int], None] = lambda position: None) -> int:
-        """Make all views again from the log; return the last position."""
+    def check_logs(self) -> list[str]:
+        """Return in what the logs differ from what was signed last; for a house not started."""
+        return []
+
+    def rebuild(
+        self,
+        on_progress: Callable[[int], None] = lambda position: None,
+        *,
+        is_new: bool = False,
+    ) -> int:
+        """Make all views again from the log; return the last position.
+
+        is_new: and the public log with them, where that is younger; nobody may write meanwhile.
+        """
 
         lease = Lease("rebuild")
 
@@ -197,6 +248,8 @@ class House:
             self.recorder.append,
             lease,
             switch,
+            Publications(self.keys),
+            is_new=is_new,
             on_progress=on_progress,
         )
 
@@ -227,12 +280,15 @@ class Timer:
             _try_to(self._work, self._name)
 
 
-def _try_to(work: Callable[[], object], name: str) -> None:
+def _try_to(work: Callable[[], object], name: str) -> bool:
+    """Do something that may fail, and say so in the log; return whether it succeeded."""
     try:
         work()
     except Exception as error:
         # The database may be away for a moment; the next round tries again.
         logger.warning("%s not looked after: %s", name, type(error).__name__)
+        return False
+    return True
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyStore:
@@ -242,8 +298,10 @@ def open_keys(settings: Settings, engine: Engine) -> KeyStore:
     that of another store.
     """
     master_key = read_or_create_master_key(settings.master_key_file, is_store_empty(engine))
-    keys = KeyStore(engine, master_key)
+    file = MasterKeyFile(settings.master_key_file)
+    keys = KeyStore(engine, master_key, find_master_keys=file.list_keys)
     keys.check()
+    file.settle(keys.is_opened_by)
     return keys
 
 
@@ -292,7 +350,7 @@ def rebuild_stale_views(settings: Settings) -> None:
     if view_set not in VIEW_SETS:
         house = House(settings)
         try:
-            house.rebuild()
+            house.rebuild(is_new=True)
         finally:
             house.let_go()
 
@@ -327,11 +385,17 @@ def make_services(house: House) -> "Services":
     """Return what the handlers of the API work with."""
     from caseflow.api.auth import Authenticator
     from caseflow.api.caches import Cache
+    from caseflow.api.conditional import Document
     from caseflow.api.rate_limits import RateLimits
     from caseflow.api.services import Services
 
     settings = house.settings
     authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
+    documents: Cache[Document] = Cache(CACHED_DOCUMENTS)
+    entries: Cache[bytes] = Cache(CACHED_ENTRIES)
+    numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
+    for cache in (documents, entries, numbers):
+        house.eraser.on_erased(cache.clear)
     return Services(
         base_url=settings.base_url,
         name=settings.name,
@@ -350,9 +414,11 @@ def make_services(house: House) -> "Services":
             proxies=settings.proxies,
         ),
         read_log=house.read_log,
-        documents=Cache(CACHED_DOCUMENTS),
-        entries=Cache(CACHED_ENTRIES),
-        numbers=Cache(CACHED_NUMBERS),
+        erasures=house.erasures,
+        finish_erasures=house.try_to_finish_erasures,
+        documents=documents,
+        entries=entries,
+        numbers=numbers,
     )
 
 
@@ -365,6 +431,8 @@ def make_application(settings: Settings | None = None) -> "Litestar":
     @asynccontextmanager
     async def live(app: "Litestar") -> AsyncIterator[None]:
         with open_house(found) as house:
+            # Nothing is served that a restored database has forgotten to hide.
+            house.apply_ledger()
             app.state.services = make_services(house)
             yield
 

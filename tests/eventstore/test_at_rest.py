@@ -21,6 +21,7 @@ from caseflow.bootstrap import House
 from caseflow.database import begin_read, begin_write
 from caseflow.eventstore.partners import add_partner
 from caseflow.settings import Settings
+from tests.canaries import PROFILE, Canaries
 from tests.checks import (
     check_absent,
     check_house,
@@ -41,7 +42,6 @@ from tests.houses import (
 
 TOMORROW = "2026-02-11T12:00:00Z"
 EVENT_BYTES = 1_100
-PROFILE = "vexqolawi"
 
 
 @pytest.fixture
@@ -58,58 +58,6 @@ def house(settings: Settings) -> Iterator[House]:
     """A running house without cases."""
     with run_house(settings) as house:
         yield house
-
-
-class Canaries:
-    """Words that stand nowhere else, each in one field only; in Latin and Cyrillic in turn."""
-
-    def __init__(self) -> None:
-        self.fields: dict[str, str] = {}
-        """Each word, and the field it stands in."""
-
-    def __call__(self, field: str) -> str:
-        number = len(self.fields)
-        letters, end = ("bdfhklmnrv", "uqwoxuqy") if number % 2 else ("бдфхклмнрв", "ущоюъщы")
-        # No word is near another in any script: part of a name would be found in a text.
-        word = "".join(f"{letters[int(digit)]}{end[0]}" for digit in f"{number:03}") + end
-        self.fields[word] = field
-        return word
-
-    @property
-    def words(self) -> list[str]:
-        """All words."""
-        return list(self.fields)
-
-    def claim(self, **told: Any) -> dict[str, Any]:
-        """Return the fields of a claim that says a canary wherever it can say anything."""
-        return {
-            "place": self("place"),
-            "authority": self("court"),
-            "summary": {language: self(language) for language in ("ru", "kk", "en")},
-            "private_note": self("note"),
-            "sources": [
-                {
-                    "title": self("title"),
-                    "publisher": self("press"),
-                    "url": f"https://{self('url')}.example/",
-                    "archived": f"https://{self('archive')}.example/",
-                }
-            ],
-            "external_id": self("event"),
-            **told,
-        }
-
-    def case(self, publish: str) -> dict[str, Any]:
-        """Return the fields of a case that says canaries."""
-        consent = {"publish": publish, "basis": "own"}
-        if publish == "pseudonym":
-            consent["pseudonym"] = self("pseudonym")
-        names = [{"text": self("name"), "language": "ru", "kind": "primary"}]
-        return {
-            "consent": consent,
-            "subject": {"names": names, "profile": [PROFILE]},
-            "external_id": self("case"),
-        }
 
 
 def fill_with_secrets(house: House) -> Canaries:

@@ -15,7 +15,7 @@ from sqlalchemy import delete
 from caseflow.bootstrap import House
 from caseflow.database import begin_write, make_engine
 from caseflow.domain.errors import NotFoundError, WithdrawnError
-from caseflow.domain.events import Body, Erased, Event
+from caseflow.domain.events import HOUSE_ID, Body, Erased, Event
 from caseflow.domain.times import parse_time
 from caseflow.domain.vocabulary import TYPES, Released
 from caseflow.eventstore.keys import KeyStore, case_keys
@@ -119,6 +119,14 @@ RECORDED: dict[str, dict[str, Any]] = {
     "figure.corrected": {"figure": str(EVENT), "reason": "typo", "replacement": FIGURE},
     "figure.retracted": {"figure": str(EVENT), "reason": "false", "note": "says the canary"},
     "figure.hidden": {"figure": str(EVENT)},
+    "case.erased": {
+        "code": "KZ-7Q3K-9F2M",
+        "reason": "the canary asked for it",
+        "legal_basis": "canary law",
+        "requested_by": str(PARTNER),
+        "requested_with": str(KEY),
+        "events": [{"id": str(EVENT), "partner": str(PARTNER), "visibility": "partners"}],
+    },
     "publication.frozen": {},
     "publication.resumed": {},
 }  # fmt: skip
@@ -136,6 +144,7 @@ def keys(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyStore]:
 @pytest.fixture
 def mapper(keys: KeyStore) -> SealedMapper:
     """A mapper as in a house."""
+    keys.create_keys([HOUSE_ID])
     return SealedMapper(keys)
 
 
@@ -193,7 +202,7 @@ def test_there_is_a_name_for_every_body_and_an_upcaster_for_every_old_version() 
 def test_what_is_stored_tells_neither_type_nor_text(mapper: SealedMapper, code: str) -> None:
     told = event_of(body_of(code), author="The canary desk", key_id=KEY)
     stored = mapper.to_stored_event(told)
-    assert stored.topic == TOPIC == "sealed/1"
+    assert stored.topic == ("erased/1" if code == "case.erased" else TOPIC)
     check_absent(stored.state, [*WORDS, code], code)
     check_absent(render_record(read_record(stored)[0]), [*WORDS, code], code)
     # Nor which key it was posted with: a partner's keys are its staff.
@@ -405,7 +414,9 @@ def test_after_a_destroyed_key_a_rebuild_runs_and_forgets_the_case(house: House)
     house.keys.destroy_key(case, AT)
     assert house.rebuild() == 4
     with house.reader.snapshot() as snapshot:
-        assert find_event(snapshot.connection, snapshot.view_set, gone) is None
+        placed = find_event(snapshot.connection, snapshot.view_set, gone)
+        assert placed is not None
+        assert (placed.type, placed.visibility) == ("erased", "restricted")
         found = find_event(snapshot.connection, snapshot.view_set, kept)
     assert found is not None
     assert found.position == 4

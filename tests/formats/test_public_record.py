@@ -1,6 +1,7 @@
 """The record of a public change: its bytes, what it commits to, and what it refuses."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import rfc8785
@@ -51,10 +52,8 @@ def test_any_changed_bit_is_another_record_or_none(
 ) -> None:
     rendered = bytearray(render_public_record(record))
     rendered[data.draw(st.integers(0, len(rendered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    try:
+    with suppress(InvalidRecordError):
         assert parse_public_record(bytes(rendered)) != record
-    except InvalidRecordError:
-        pass
 
 
 @given(public_records, st.data())

@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from . import (
     cases,
+    erasures,
     events,
     exports,
     feeds,
@@ -52,6 +53,7 @@ HANDLERS = (
     persons.amend_subject,
     persons.merge_case,
     persons.unmerge_case,
+    erasures.erase_case,
     events.read_event,
     events.follow_log,
     figures.report_figure,

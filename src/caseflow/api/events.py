@@ -19,7 +19,7 @@ from caseflow.eventstore.application import Answer, Recorded
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
-from caseflow.projections.partner.history import Placed, list_placed
+from caseflow.projections.partner.history import ERASED, ERASURE, Placed, list_placed
 from caseflow.projections.public.feed import Site
 from caseflow.projections.public.history import find_change, list_published
 
@@ -37,6 +37,8 @@ from .reading import (
 )
 from .rendering import (
     render_claim,
+    render_erased,
+    render_erasure,
     render_record_event,
     render_status,
 )
@@ -156,6 +158,11 @@ def _render(
     dossier: Dossier | None,
 ) -> Json:
     """Return an event as JSON; dossier: the cases about its person, None for one of no case."""
+    if placed.type == ERASED:
+        return render_erased(placed)
+    if placed.type == ERASURE:
+        event = services.reader.get_event(snapshot, placed.case_id, placed.version)
+        return render_erased(placed) | render_erasure(event, caller)
     if dossier is None:
         return read_event_of_no_case(services.reader, snapshot, caller, placed)
     case = dossier.find_case_of(placed.event_id)

@@ -195,6 +195,10 @@ def _write_answers(operation: Operation) -> Json:
         told = "One line for each line that was sent, by its number."
         headers = _refer(["Cache-Control"])
         return {"200": {"description": told, **_content(operation), "headers": headers}}
+    if operation.outcomes:
+        headers = _refer(["Cache-Control", "Idempotency-Replayed"])
+        rest = {**_content(operation), "headers": headers}
+        return {status: {"description": t, **rest} for status, t in operation.outcomes.items()}
     rest = {
         **_content(operation),
         "headers": _refer(

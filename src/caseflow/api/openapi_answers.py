@@ -31,6 +31,7 @@ def make_answer_schemas() -> Schemas:
     return {
         **_cases(),
         **_events(),
+        **_erasures(),
         **_reads(),
         **_statistics(),
         **_vocabulary(),
@@ -204,6 +205,26 @@ def _events() -> Schemas:
         "Preview": _preview(),
         "EventPage": _page("Events, a page of them, oldest first.", "Event"),
         "LogPage": _page("Events after a position, in order.", "Event", {"position": position}),
+    }
+
+
+def _erasures() -> Schemas:
+    return {
+        "Erasure": _object(
+            "How far the erasure of a case has come.",
+            {
+                "case": _ID,
+                "state": _one_of(("requested", "erased")),
+                "requested_at": _described("When the first admin asked for it.", _TIME),
+                "erased": _described("All cases that were about the same person.", _list_of(_ID)),
+                "position": _described("Of the last event; null while it waits.", _or_null(_COUNT)),
+                "finished": _described(
+                    "Whether every key is destroyed and every table written anew; what is left is "
+                    "done within minutes, without being asked again.",
+                    _FLAG,
+                ),
+            },
+        )
     }
 
 

@@ -4,7 +4,7 @@ Path and method come from the handler, the words from its docstring. What can be
 not in the table: a path parameter brings 404, a key 401, a body the problems of bodies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from litestar.handlers import HTTPRouteHandler
@@ -16,6 +16,7 @@ from caseflow.domain.vocabulary import ORDERS
 
 from . import (
     cases,
+    erasures,
     events,
     exports,
     feeds,
@@ -64,6 +65,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     lines: the answer, and the body where there is one, are lines of these schemas.
     scope: what a key must carry; None for a public read,
     which has a second view for keys where `keyed`. needs_key: any key will do.
+    outcomes: statuses that tell of success in another way than others do, and in which words.
     elsewhere: a case that was merged into another answers with the address of that.
     problems: slugs that follow from no rule.
     """
@@ -81,6 +83,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     keyed: bool = False
     needs_key: bool = False
     elsewhere: bool = False
+    outcomes: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
 
 
@@ -214,6 +217,20 @@ OPERATIONS: Final = (
             ("merge_case", persons.merge_case, "Merge", "version_seen"),
             ("unmerge_case", persons.unmerge_case, "Unmerge", "If-Match"),
         )
+    ),
+    Operation(
+        handler=erasures.erase_case,
+        id="erase_case",
+        tag=CASES,
+        schema="Erasure",
+        parameters=("case", "Idempotency-Key", *_LANGUAGE),
+        body="Grounds",
+        scope="admin",
+        outcomes={
+            "200": "It was erased.",
+            "202": "Noted; the same from another admin's key carries it out.",
+        },
+        problems=("text-names-person",),
     ),
     Operation(
         handler=events.preview_event,

@@ -13,6 +13,7 @@ from caseflow.domain.events import CorrectionReason
 from caseflow.domain.labels import LANGUAGES, label
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim, Rule, values_of
 from caseflow.eventstore.application import Opening
+from caseflow.eventstore.erasure import Grounds
 
 from .figures import FigureCorrection, FigureReport
 from .judgements import (
@@ -339,6 +340,7 @@ EXAMPLES_OF_RECORD_EVENTS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ConsentChange: {"consent": {"publish": "count", "basis": "own"}},
     SubjectChange: {"subject": EXAMPLE_OPENING["subject"]},
     Merge: {"into": "ext:case-2"},
+    Grounds: {"reason": "The person asked for it.", "legal_basis": "Withdrawal of consent"},
     Unmerge: {},
 }
 """A body of each request about the record."""

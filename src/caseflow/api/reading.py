@@ -11,10 +11,11 @@ from caseflow.domain.facts import Frame
 from caseflow.domain.status import Status, resolve
 from caseflow.domain.vocabulary import VISIBILITY_RANK
 from caseflow.eventstore.application import EXTERNAL
+from caseflow.eventstore.erased import is_erased
 from caseflow.eventstore.names import Named, find_case_by_code, find_external_ids
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
-from caseflow.projections.partner.history import Placed, find_event
+from caseflow.projections.partner.history import ERASED, Placed, find_event
 from caseflow.projections.public import history as public_history
 from caseflow.projections.public import statistics as public_statistics
 from caseflow.projections.public import status as public_status
@@ -105,7 +106,7 @@ def get_case(
     """
     dossier = services.reader.find_dossier(snapshot, case_id, moment.known_at)
     if dossier is None:
-        raise NotFoundError(NO_CASE)
+        raise _explain_missing(snapshot, case_id)
     if dossier.main.id != case_id:
         raise MergedError(dossier.main.id)
     return FoundCase(dossier, services.position_of_version(snapshot, dossier.main))
@@ -115,8 +116,15 @@ def get_dossier(services: Services, snapshot: Snapshot, case_id: UUID) -> Dossie
     """Return all cases of the person whom a case is about. Raises NotFoundError."""
     dossier = services.reader.find_dossier(snapshot, case_id)
     if dossier is None:
-        raise NotFoundError(NO_CASE)
+        raise _explain_missing(snapshot, case_id)
     return dossier
+
+
+def _explain_missing(snapshot: Snapshot, case_id: UUID) -> CaseflowError:
+    """Return why there is no such case: that it was erased any partner may know."""
+    if is_erased(snapshot.connection, case_id):
+        return WithdrawnError("the case was erased", case_id)
+    return NotFoundError(NO_CASE)
 
 
 def get_placed(snapshot: Snapshot, caller: Caller, event_id: UUID) -> Placed:
@@ -127,6 +135,8 @@ def get_placed(snapshot: Snapshot, caller: Caller, event_id: UUID) -> Placed:
     floor = VISIBILITY_RANK[audience_of(caller)]
     if placed.partner_id != caller.partner_id and VISIBILITY_RANK[placed.visibility] < floor:
         raise NotFoundError(NO_EVENT)
+    if placed.type == ERASED:
+        raise WithdrawnError("the event was erased", event_id)
     return placed
 
 

@@ -9,12 +9,20 @@ import msgspec
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseOpened, Consent, ConsentChanged, Event, SubjectAmended
+from caseflow.domain.events import (
+    CaseErased,
+    CaseOpened,
+    Consent,
+    ConsentChanged,
+    Event,
+    SubjectAmended,
+)
 from caseflow.domain.labels import label
 from caseflow.domain.publication import preferred_name, public_label
 from caseflow.domain.status import Disagreement, Since, Status, TrackStatus
 from caseflow.domain.times import format_time
 from caseflow.eventstore.partners import Caller
+from caseflow.projections.partner.history import Placed
 from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
 from caseflow.projections.public.values import NAMELESS
@@ -224,6 +232,29 @@ def render_record_event(
     rendered["publication"] = "awaiting_review" if waits else "withheld"
     rendered["publication_reason"] = "review" if waits else "record_event"
     return rendered
+
+
+def render_erased(placed: Placed) -> Json:
+    """Return an event of a case that was erased: that it is there, and nothing it said."""
+    return {
+        "id": str(placed.event_id),
+        "case": str(placed.case_id),
+        "version": placed.version,
+        "position": placed.position,
+        "recorded_at": format_time(placed.recorded_at),
+        "partner": str(placed.partner_id),
+        "type": placed.type,
+        "publication": "withheld",
+        "publication_reason": "erased",
+    }
+
+
+def render_erasure(event: Event, caller: Caller) -> Json:
+    """Return what the event says that erased a case, to those who watch over the record."""
+    if not isinstance(event.body, CaseErased) or not caller.scopes & {"audit:read", "admin"}:
+        return {}
+    said: Json = msgspec.to_builtins(event.body)
+    return {name: said[name] for name in ("reason", "legal_basis", "requested_by")}
 
 
 def _waits(case: Case, event: Event) -> bool:

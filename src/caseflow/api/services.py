@@ -21,6 +21,7 @@ from caseflow.domain.errors import UnavailableError
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
+from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.read_log import ReadLog
@@ -62,6 +63,9 @@ class Services(Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     rate_limits: RateLimits
     read_log: ReadLog
+    erasures: Erasures
+    # Does what is left to do of erasures; returns whether nothing is.
+    finish_erasures: Callable[[], bool]
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from .backup import backup, restore
 from .database import migrate, rebuild
 from .demo import demo
+from .erasure import erase
 from .exports import export
 from .imports import import_
 from .openapi import openapi
@@ -45,7 +47,8 @@ def main() -> None:
 
 
 for command in (
-    serve, migrate, demo, import_, export, replay, rebuild, freeze, unfreeze, partner, key, openapi,
+    serve, migrate, demo, import_, export, replay, rebuild, backup, restore, erase, freeze,
+    unfreeze, partner, key, openapi,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -13,6 +13,7 @@ from .dates import is_certainly_after, parse_when
 from .effects import HANDED_OVER
 from .errors import NotFoundError
 from .events import (
+    CaseErased,
     CaseMerged,
     CaseOpened,
     CaseUnmerged,
@@ -536,8 +537,13 @@ def tells_refuge(
 
 
 def evolve(case: Case | None, event: Event) -> Case | None:
-    """Return the case after an event; the same object, changed, but for the first event."""
+    """Return the case after an event; the same object, changed, but for the first event.
+
+    None before the first, and after the last: where it was erased.
+    """
     if case is None:
         return Case(event, event.body) if isinstance(event.body, CaseOpened) else None
+    if isinstance(event.body, CaseErased):
+        return None
     case.evolve(event)
     return case

@@ -430,6 +430,9 @@ def _review(case: Case, command: Review, scene: Scene) -> tuple[Body, Hold | Non
         )
         return declined, None
     _refuse_while_frozen(scene)
+    waiting = case.pending.get(command.target)
+    if scene.into is None and waiting is not None and isinstance(waiting.body, CaseMerged):
+        raise ConflictError("the other case is no longer there")
     if scene.into is not None and scene.into.id == case.id:
         # While the merge waited, the case that was to stay went into this one.
         raise ConflictError(INTO_ITSELF)

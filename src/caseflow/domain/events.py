@@ -176,6 +176,30 @@ class CaseUnmerged(RecordEvent, frozen=True, tag="identity.unmerged"):
     apart_from: Reference
 
 
+class ErasedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of a case that was erased: who could read it, so that they may be told."""
+
+    id: str
+    partner: str
+    visibility: Visibility
+
+
+class CaseErased(Struct, frozen=True, kw_only=True, tag_field="type", tag="case.erased"):
+    """A case was erased: the last of its events, and the only one that can be read.
+
+    code: the public name that it had. reason, legal_basis: what the admins gave. requested_by,
+    requested_with: the partner and the key of the first, of whom the event's own are the second.
+    events: all that came before.
+    """
+
+    code: str
+    reason: Text
+    legal_basis: Line
+    requested_by: Reference
+    requested_with: Reference
+    events: list[ErasedEvent] = []
+
+
 # Codes of what is counted are never reused, as those of types are not.
 Measure = Literal[
     "persons_helped",
@@ -271,6 +295,7 @@ RecordBody = (
     | PublicationReleased
     | CaseMerged
     | CaseUnmerged
+    | CaseErased
 )
 FigureBody = FigureReported | FigureCorrected | FigureRetracted | FigureHidden
 HouseBody = PublicationFrozen | PublicationResumed

@@ -448,7 +448,8 @@ class Cases:
         named = session.find_external_id(digest) if digest else None
         if named is None:
             raise NotFoundError("there is no such case")
-        return named.case_id
+        # Before what the request says is looked at: of whom was erased nothing is told.
+        return session.get_case(named.case_id).id
 
     def _resolve_references(self, session: Session, caller: Caller, claim: Claim) -> Claim:
         resolved: dict[str, str] = {}
@@ -507,6 +508,8 @@ def find_named(session: Session, digest: bytes | None, content: bytes) -> Named 
     """Return what an own name stands for. Raises ExternalIdTakenError for other content."""
     named = session.find_external_id(digest) if digest else None
     if named is not None and named.content != content:
+        if session.is_erased(named.case_id):
+            raise WithdrawnError("this was erased")
         raise ExternalIdTakenError("this external_id names something else already")
     return named
 

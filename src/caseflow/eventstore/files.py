@@ -32,6 +32,15 @@ def create_database_file(url: str) -> None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory survive a crash: that of a new file is the directory's data."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class SameFile:
     """Tells whether a database is still the file that it was when it was first used.
 

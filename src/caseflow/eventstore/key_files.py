@@ -2,14 +2,25 @@
 
 import base64
 import binascii
+import fcntl
 import os
 import secrets
 import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from caseflow.domain.errors import CaseflowError
 
+from .files import sync_directory
 from .wrapping import KEY_BYTES
+
+_MASTER: Final = "master key"
+_NEW: Final = ".new"
+# Longer than any rotation takes: a new key that lies there for longer was never used.
+_FORGOTTEN_SECONDS: Final = 86_400
 
 
 class MissingKeyError(CaseflowError):
@@ -20,12 +31,85 @@ class KeyFileError(CaseflowError):
     """A key file that others can read, or that does not hold a key."""
 
 
+class MasterKeyFile:
+    """The file of the master key, and those of master keys that are to take its place.
+
+    A new one lies beside it, under a name of its own, until the key store has been wrapped anew:
+    whatever is killed meanwhile, the key that opens the store is in one of the files.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def list_keys(self) -> list[bytes]:
+        """Return the master keys that lie here, the current one first; what is unreadable is none.
+
+        One of them opens the key store, be it in the middle of a rotation.
+        """
+        found = []
+        for path in (self._path, *self._list_new()):
+            with suppress(OSError, KeyFileError):
+                found.append(_read_key(path.read_bytes(), path, _MASTER))
+        return found
+
+    def _list_new(self) -> list[Path]:
+        return sorted(self._path.parent.glob(f"{self._path.name}.*{_NEW}"))
+
+    def rotate(self, rewrap: Callable[[bytes], None], is_current: Callable[[bytes], bool]) -> None:
+        """Make a new master key, have the key store wrapped under it, and destroy the old one.
+
+        rewrap: wraps everything under a key and has committed when it returns. is_current: whether
+        the store opens with a key. Of several processes that rotate, the last one's key stays.
+        Raises OSError where the file or its directory cannot be written.
+        """
+        key = secrets.token_bytes(KEY_BYTES)
+        path = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}{_NEW}")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write_key(descriptor, key)
+        sync_directory(path.parent)
+        rewrap(key)
+        self.settle(is_current)
+
+    def settle(self, is_current: Callable[[bytes], bool]) -> None:
+        """Put the key that the store opens with in its place, where a rotation was interrupted.
+
+        Other new ones that have lain here for a while are removed: nothing was wrapped under them.
+        """
+        # Of processes that rotate at once, none may put its key over a later one's.
+        with _locked(self._path.parent):
+            for path in self._list_new():
+                key = _read_key(path.read_bytes(), path, _MASTER)
+                if is_current(key):
+                    _overwrite(self._path)
+                    os.replace(path, self._path)
+                    sync_directory(path.parent)
+                elif time.time() - path.stat().st_mtime > _FORGOTTEN_SECONDS:
+                    path.unlink()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other processes from changing key files in a directory."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _overwrite(path: Path) -> None:
+    """Write another key over one that is to be destroyed, before its file goes."""
+    descriptor = os.open(path, os.O_WRONLY)
+    _write_key(descriptor, secrets.token_bytes(KEY_BYTES))
+
+
 def read_or_create_master_key(path: Path, store_is_empty: bool) -> bytes:
     """Return the master key, 32 bytes, as `read_or_create_key_file` does.
 
     store_is_empty: as `is_store_empty` says; only then may a missing file be made.
     """
-    return read_or_create_key_file(path, may_create=store_is_empty, what="master key")
+    return read_or_create_key_file(path, may_create=store_is_empty, what=_MASTER)
 
 
 def read_or_create_key_file(path: Path, *, may_create: bool, what: str) -> bytes:
@@ -55,21 +139,16 @@ def _create_key_file(path: Path, what: str) -> bytes:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:  # another process was faster: its key counts
         return read_or_create_key_file(path, may_create=False, what=what)
+    _write_key(descriptor, key)
+    sync_directory(path.parent)
+    return key
+
+
+def _write_key(descriptor: int, key: bytes) -> None:
     with open(descriptor, "wb") as file:
         file.write(base64.b64encode(key) + b"\n")
         file.flush()
         os.fsync(descriptor)
-    _sync_directory(path.parent)
-    return key
-
-
-def _sync_directory(path: Path) -> None:
-    # The name of a new file is the directory's data: without this it may not survive a crash.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_key(text: bytes, path: Path, what: str) -> bytes:

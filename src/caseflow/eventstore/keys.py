@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -49,6 +49,7 @@ _PROOF: Final = "master-key-proof"  # a secret for nothing but to show that the 
 _BATCH: Final = 1_000  # identifiers in one statement: both databases take 30,000 and more
 
 _Row: TypeAlias = dict[str, object]
+_Result = TypeVar("_Result")
 
 
 class KeyDestroyedError(WithdrawnError):
@@ -79,8 +80,9 @@ class KeyStore:
     Waiting: reads wait for no write, neither of this process nor of another.
     Errors of the database come as the event-sourcing library's, as from the recorder; so does an
     SQLite file that was moved or replaced since it was first used: it is not used until it is back.
-    Rotation: a process that still has the old master key can neither read nor add keys, it gets
-    WrongMasterKeyError; it never stores a key that the new master key does not open.
+    Rotation: a process that still has the old master key can neither read nor add keys. It looks
+    for the new one where that is kept, and gets WrongMasterKeyError where it finds none; it never
+    stores a key that the new master key does not open.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class KeyStore:
         engine: sa.Engine,
         master_key: bytes,
         *,
+        find_master_keys: Callable[[], Iterable[bytes]] = tuple,
         ttl_seconds: float = 1.0,
         cache_size: int = 10_000,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000,
@@ -95,11 +98,13 @@ class KeyStore:
     ) -> None:
         """Keep the engine and the key; no statement runs before the first call.
 
+        find_master_keys: gives those that may be the store's by now, where ours is not any more.
         clock: microseconds since 1970, for `created_at`. monotonic: seconds, for the cache.
         Raises ValueError when the master key is not 32 bytes.
         """
         self._engine = engine
         self._wrapper = Wrapper(master_key)
+        self._find_master_keys = find_master_keys
         self._cache = KeyCache(cache_size, ttl_seconds, monotonic)
         self._secrets: dict[str, bytes] = {}
         self._clock = clock
@@ -114,11 +119,20 @@ class KeyStore:
         An empty store is bound to the master key from here on.
         Raises WrongMasterKeyError.
         """
+        self._with_current_key(self._check)
+
+    def _check(self) -> None:
         with self._write() as connection:
             if _find_secret(connection, _PROOF) is None:
                 self._bind(connection)
             self._prove(connection)
             self._checked = True
+
+    def is_opened_by(self, master_key: bytes) -> bool:
+        """Return whether a master key is the one of this store, as it is now."""
+        with self._read() as connection:
+            wrapped = _find_secret(connection, _PROOF)
+        return wrapped is not None and Wrapper(master_key).opens(name_secret(_PROOF), wrapped)
 
     def create_keys(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes]:
         """Return the key of each case, 32 bytes, made and committed where there was none.
@@ -128,14 +142,17 @@ class KeyStore:
         """
         wanted = list(dict.fromkeys(case_ids))
         self._check_once()
-        with self._write() as connection:
-            self._insert_keys(connection, wanted)
-            self._prove(connection)
+        self._with_current_key(lambda: self._create_keys(wanted))
         keys = self.get_keys(wanted)
         destroyed = [case_id for case_id in wanted if keys[case_id] is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
         return {case_id: key for case_id, key in keys.items() if key is not None}
+
+    def _create_keys(self, case_ids: Sequence[UUID]) -> None:
+        with self._write() as connection:
+            self._insert_keys(connection, case_ids)
+            self._prove(connection)
 
     def get_keys(self, case_ids: Iterable[UUID]) -> dict[UUID, bytes | None]:
         """Return the key of each case: None where destroyed, no item where there never was one.
@@ -151,7 +168,7 @@ class KeyStore:
 
     def find_missing(self, case_ids: Iterable[UUID]) -> list[UUID]:
         """Return the cases that never had a key here, ascending; destroyed ones had one."""
-        return _find_missing(self._engine, case_ids)
+        return find_missing_keys(self._engine, case_ids)
 
     def destroy_key(self, case_id: UUID, at: int) -> bool:
         """Destroy the key of a case for good; return whether there was one to destroy.
@@ -204,12 +221,15 @@ class KeyStore:
         """
         new = Wrapper(new_master_key)
         with self._writing:
-            with self._write() as connection:
-                # The proof's row first: whoever adds a key meanwhile holds or awaits its lock.
-                _rewrap_secrets(connection, self._wrapper, new)
-                _rewrap_keys(connection, self._wrapper, new)
+            self._with_current_key(lambda: self._rewrap(new))
             self._wrapper = new
             _empty_journal(self._engine)
+
+    def _rewrap(self, new: Wrapper) -> None:
+        with self._write() as connection:
+            # The proof's row first: whoever adds a key meanwhile holds or awaits its lock.
+            _rewrap_secrets(connection, self._wrapper, new)
+            _rewrap_keys(connection, self._wrapper, new)
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
@@ -268,8 +288,26 @@ class KeyStore:
             with self._writing:
                 current = self._wrapper
             if current is wrapper:
-                raise
+                return self._with_current_key(lambda: self._read_keys_with(self._wrapper, case_ids))
             return self._read_keys_with(current, case_ids)
+
+    def _with_current_key(self, work: Callable[[], _Result]) -> _Result:
+        """Do something; once more where another process has rotated the master key meanwhile."""
+        try:
+            return work()
+        except WrongMasterKeyError:
+            if not self._take_current_key():
+                raise
+            return work()
+
+    def _take_current_key(self) -> bool:
+        """Take the master key that is the store's now; return whether there is another one."""
+        for master_key in self._find_master_keys():
+            if self.is_opened_by(master_key):
+                with self._writing:
+                    self._wrapper = Wrapper(master_key)
+                return True
+        return False
 
     def _read_keys_with(
         self, wrapper: "Wrapper", case_ids: Sequence[UUID]
@@ -286,6 +324,9 @@ class KeyStore:
 
     def _read_or_create_secret(self, name: str) -> bytes:
         self._check_once()
+        return self._with_current_key(lambda: self._find_or_create_secret(name))
+
+    def _find_or_create_secret(self, name: str) -> bytes:
         with self._write() as connection:
             wrapped = _find_secret(connection, name)
             if wrapped is None:
@@ -310,6 +351,13 @@ def is_store_empty(engine: sa.Engine) -> bool:
         return not any(connection.scalar(sa.select(sa.exists(sa.select(c)))) for c in tables)
 
 
+def list_destroyed_keys(engine: sa.Engine) -> list[UUID]:
+    """Return the cases that were erased, as this key store has it."""
+    query = sa.select(case_keys.c.case_id).where(case_keys.c.destroyed_at.is_not(None))
+    with wrapped_errors(), engine.connect() as connection:
+        return list(connection.scalars(query.order_by(case_keys.c.case_id)))
+
+
 def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
     """Make sure that a key store is that of the log; to be called at start, before it is written.
 
@@ -320,7 +368,7 @@ def check_keys_for_log(engine: sa.Engine, case_ids: Iterable[UUID]) -> None:
     wanted = set(case_ids)
     if wanted and is_store_empty(engine):
         raise MissingKeyStoreError(engine, "is empty, but the log holds events")
-    missing = _find_missing(engine, wanted)
+    missing = find_missing_keys(engine, wanted)
     if missing:
         raise MissingKeyStoreError(
             engine, f"has no key for {len(missing)} of the {len(wanted)} newest cases of the log"
@@ -363,7 +411,8 @@ def _list_held_keys(connection: sa.Connection) -> Iterator[Sequence[sa.Row[UUID,
         batch = connection.execute(query.where(column > batch[-1].case_id)).all()
 
 
-def _find_missing(engine: sa.Engine, case_ids: Iterable[UUID]) -> list[UUID]:
+def find_missing_keys(engine: sa.Engine, case_ids: Iterable[UUID]) -> list[UUID]:
+    """Return the cases that never had a key, ascending; needs no master key."""
     wanted, found = sorted(set(case_ids)), set[UUID]()
     with wrapped_errors(), engine.connect() as connection:
         for batch in _batches(wanted):

@@ -1,9 +1,10 @@
 """Event <-> stored event: names, versions, records and sealing.
 
 A stored event's `state` is the time of recording (8 bytes), the packed record and the sealed part;
-its `topic` is one name for all, so that the log does not tell what happened. The event's own name
-and version are sealed: files and classes can be renamed, and upcasters bring old versions up to
-date.
+its `topic` is one name for all, so that the log does not tell what happened, but for erasures: what
+is told of one is sealed under the key of the house, as that of the case is destroyed. The event's
+own name and version are sealed: files and classes can be renamed, and upcasters bring old versions
+up to date.
 """
 
 import os
@@ -15,7 +16,7 @@ import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from caseflow.domain.errors import CaseflowError
-from caseflow.domain.events import RECORD_TYPES, Body, Erased, Event
+from caseflow.domain.events import HOUSE_ID, RECORD_TYPES, Body, CaseErased, Erased, Event
 from caseflow.domain.vocabulary import TYPES
 from caseflow.formats.record import SEED_BYTES, Record, commit_fields, pack_body
 from caseflow.formats.seal import NONCE_BYTES, pack_state, seal, unpack_state, unseal
@@ -23,6 +24,7 @@ from caseflow.formats.seal import NONCE_BYTES, pack_state, seal, unpack_state, u
 from .keys import KeyDestroyedError, KeyStore
 
 TOPIC: Final = "sealed/1"
+ERASURE_TOPIC: Final = "erased/1"
 TIME_BYTES: Final = 8
 
 Fields = dict[str, Any]
@@ -69,8 +71,8 @@ class SealedMapper(Mapper[UUID]):
     def to_stored_events(self, events: Sequence[Event]) -> list[StoredEvent]:
         """Return the stored forms, in order; the keys are read together."""
         new = {event.originator_id for event in events if event.originator_version == 1}
-        keys = self._keys_for({event.originator_id for event in events}, new)
-        return [self._store(event, keys[event.originator_id]) for event in events]
+        keys = self._keys_for({_sealed_for(event) for event in events}, new)
+        return [self._store(event, keys[_sealed_for(event)]) for event in events]
 
     def _keys_for(self, case_ids: set[UUID], new: set[UUID]) -> dict[UUID, bytes]:
         found = self._keys.get_keys(case_ids)
@@ -91,7 +93,8 @@ class SealedMapper(Mapper[UUID]):
         packed = pack_body(event.id, event.partner_id, commit_fields(seed, fields))
         sealed = seal(key, event.id, self._random_bytes(NONCE_BYTES), seed, fields)
         state = event.recorded_at.to_bytes(TIME_BYTES, "big") + pack_state(packed, sealed)
-        return StoredEvent(event.originator_id, event.originator_version, TOPIC, state)
+        topic = ERASURE_TOPIC if isinstance(event.body, CaseErased) else TOPIC
+        return StoredEvent(event.originator_id, event.originator_version, topic, state)
 
     def _fields(self, event: Event) -> Fields:
         fields: Fields = msgspec.to_builtins(event.body)
@@ -115,7 +118,7 @@ class SealedMapper(Mapper[UUID]):
 
         Raises MissingCaseKeyError where a case never had a key in this key store.
         """
-        case_ids = {UUID(str(e.originator_id)) for e in stored_events}
+        case_ids = {key_owner_of(stored) for stored in stored_events}
         keys = self._keys.get_keys(case_ids)
         # A key that was destroyed is known to have been there. Without that knowledge a lost key
         # store would look like an erasure of everything, and a rebuild would make it one.
@@ -123,9 +126,7 @@ class SealedMapper(Mapper[UUID]):
             raise MissingCaseKeyError(
                 f"{len(case_ids - keys.keys())} cases have no key: is it the right key store?"
             )
-        return [
-            self._load(stored, keys[UUID(str(stored.originator_id))]) for stored in stored_events
-        ]
+        return [self._load(stored, keys[key_owner_of(stored)]) for stored in stored_events]
 
     def _load(self, stored: StoredEvent, key: bytes | None) -> Event:
         record, sealed = read_record(stored)
@@ -154,6 +155,15 @@ class SealedMapper(Mapper[UUID]):
         for step in range(version, current):
             fields = self._upcasters[name, step](fields)
         return fields
+
+
+def _sealed_for(event: Event) -> UUID:
+    return HOUSE_ID if isinstance(event.body, CaseErased) else event.originator_id
+
+
+def key_owner_of(stored: StoredEvent) -> UUID:
+    """Return the aggregate under whose key a stored event is sealed."""
+    return HOUSE_ID if stored.topic == ERASURE_TOPIC else UUID(str(stored.originator_id))
 
 
 def read_record(stored: StoredEvent) -> tuple[Record, bytes]:

@@ -4,6 +4,7 @@ Follows from the events of the cases, and is written in their transaction: a cas
 those that were merged into it, and its own events do not name them.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import (
@@ -60,6 +61,16 @@ def find_root(connection: Connection, case_id: UUID, known_at: int | None = None
         if into is None:
             return case_id
         case_id = into
+
+
+def list_entangled(connection: Connection, case_ids: Collection[UUID]) -> list[UUID]:
+    """Return the other cases that were ever held to be of the same person as one of these."""
+    pairs = [(merges.c.case_id, merges.c.into_id), (merges.c.into_id, merges.c.case_id)]
+    found: set[UUID] = set()
+    for this, other in pairs:
+        query = select(other).where(this.in_(case_ids), other.not_in(case_ids))
+        found.update(connection.scalars(query))
+    return sorted(found)
 
 
 def _holds(known_at: int | None) -> ColumnElement[bool]:

@@ -72,6 +72,14 @@ def find_case_by_code(connection: Connection, code: str) -> UUID | None:
     return found
 
 
+def find_code(connection: Connection, case_id: UUID) -> str | None:
+    """Return the code of a case, or None; looks through all of them."""
+    found: str | None = connection.scalar(
+        select(case_codes.c.code).where(case_codes.c.case_id == case_id)
+    )
+    return found
+
+
 def record_case_codes(connection: Connection, codes: dict[str, UUID]) -> None:
     """Record the codes of new cases."""
     if codes:

@@ -77,6 +77,9 @@ class LogReader:
         connection = snapshot.connection
         root = find_root(connection, case_id, known_at)
         main = self._find(snapshot, root, known_at)
+        if main is None and root != case_id:
+            # It was erased: of another person, for whom this one was taken then.
+            root, main = case_id, self._find(snapshot, case_id, known_at)
         if main is None:
             return None
         merged = (

@@ -12,13 +12,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from caseflow.domain.case import Case, evolve
-from caseflow.domain.commands import Command
+from caseflow.domain.commands import Command, OpenCase
 from caseflow.domain.decisions import Scene, decide
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import Event
 
 from .attempts import Done
+from .erased import is_erased
 from .names import Named, find_external_ids
 from .reading import LogReader, Snapshot
 from .writer import Job, Session
@@ -65,6 +66,10 @@ class Rehearsal(Session):
             self._rehearsed[case_id] = case
         return self._rehearsed[case_id]
 
+    def is_erased(self, case_id: UUID) -> bool:
+        """Return whether a case was erased."""
+        return is_erased(self._connection, case_id)
+
     def find_external_id(self, digest: bytes) -> Named | None:
         """Return what a partner's own id names, or would name."""
         return self._names.get(digest) or find_external_ids(self._connection, [digest]).get(digest)
@@ -79,8 +84,9 @@ class Rehearsal(Session):
 
     def execute(self, command: Command) -> tuple[Event, Case, int]:
         """Decide a command and apply it to the rehearsed case. The position means nothing."""
-        scene = Scene(now=self.now)
-        event = decide(self.find_case(command.case_id), command, self.at, scene=scene)
+        opens = isinstance(command, OpenCase)
+        case = None if opens else self.get_case(command.case_id)
+        event = decide(case, command, self.at, scene=Scene(now=self.now))
         case = evolve(self._rehearsed.get(command.case_id), event)
         assert case is not None, "an event that was decided makes or changes a case"
         self._rehearsed[case.id] = case

@@ -40,6 +40,14 @@ class Wrapper:
             message = "the master key does not open the key store: is it the right file?"
             raise WrongMasterKeyError(message) from None
 
+    def opens(self, name: bytes, wrapped: bytes) -> bool:
+        """Return whether this master key is the one that something was wrapped under."""
+        try:
+            self.unwrap(name, wrapped)
+        except WrongMasterKeyError:
+            return False
+        return True
+
     def unwrap_key(self, case_id: UUID, wrapped: bytes | None) -> bytes | None:
         """Return the key of a case, None where it was destroyed."""
         return None if wrapped is None else self.unwrap(name_case(case_id), wrapped)

@@ -14,7 +14,7 @@ Promises:
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -24,25 +24,35 @@ from eventsourcing.persistence import InterfaceError, OperationalError, Tracking
 from sqlalchemy import Connection, select
 
 from caseflow.domain.case import Case, evolve
-from caseflow.domain.commands import Command, MergeCase, Review, UnmergeCase
+from caseflow.domain.commands import Command, MergeCase, OpenCase, Review, UnmergeCase
 from caseflow.domain.decisions import Scene, decide
 from caseflow.domain.dossier import Dossier, Identities
-from caseflow.domain.errors import CaseflowError, UnavailableError
+from caseflow.domain.errors import (
+    CaseflowError,
+    NotFoundError,
+    UnavailableError,
+    WithdrawnError,
+)
 from caseflow.domain.events import CaseMerged, Event
 from caseflow.domain.figures import Figure
+from caseflow.domain.public_changes import PublicChange
 
 from .attempts import Done, find_attempt, record_attempts
+from .erased import is_erased, record_erasure
 from .keys import KeyStore
+from .ledger import Ledger, LedgerLine
 from .mapper import SealedMapper
 from .merges import end_merge, find_root, list_merged, load_merges, record_merge
 from .name_index import record_names
 from .names import (
     Named,
     find_case_by_code,
+    find_code,
     find_external_ids,
     record_case_codes,
     record_external_ids,
 )
+from .publications import Publications
 from .recorder import Append, SqlApplicationRecorder, list_events
 from .tables import events as events_table
 
@@ -74,6 +84,10 @@ class Projector(Protocol):
     def flush(self) -> None:
         """Write everything that was taken in."""
 
+    @property
+    def changes(self) -> Sequence[PublicChange]:
+        """Return the public changes that were made, in order, once they were flushed."""
+
 
 MakeProjector = Callable[[Connection, str], Projector]
 """Given the connection of the transaction and the live set of view tables."""
@@ -83,7 +97,13 @@ class Session:
     """What a request sees and does while its batch holds the end of the log."""
 
     def __init__(
-        self, append: Append, mapper: SealedMapper, cases: "CaseCache", projector: Projector
+        self,
+        append: Append,
+        mapper: SealedMapper,
+        cases: "CaseCache",
+        projector: Projector,
+        publications: Publications,
+        ledger: Ledger,
     ) -> None:
         self.connection = append.connection
         self.at = append.recorded_at
@@ -93,22 +113,52 @@ class Session:
         self._mapper = mapper
         self._cases = cases
         self._projector = projector
+        self._publications = publications
+        self._ledger = ledger
         self._events: list[Event] = []
         self._named: dict[bytes, Named] = {}
         self._looked_up: dict[bytes, Named | None] = {}
         self._codes: dict[str, UUID] = {}
         self._attempts: dict[bytes, Done] = {}
         self._indexed: dict[UUID, Collection[bytes]] = {}
+        self._erased: set[UUID] = set()
 
     def find_case(self, case_id: UUID) -> Case | None:
-        """Return the case as it is now, what this batch did to it included."""
+        """Return the case as it is now, what this batch did to it included.
+
+        None where there is none, and where it was erased.
+        """
         case = self._cases.get(case_id)
-        if case is None:
+        if case is None and case_id not in self._erased:
             stored = list_events(self.connection, case_id)
             case = Case.from_events(self._mapper.to_domain_events(stored))
             if case is not None:
                 self._cases.put(case)
         return case
+
+    def get_case(self, case_id: UUID) -> Case:
+        """Return the case as it is now. Raises NotFoundError; WithdrawnError for an erased one."""
+        case = self.find_case(case_id)
+        if case is None and self.is_erased(case_id):
+            raise WithdrawnError("the case was erased", case_id)
+        if case is None:
+            raise NotFoundError("there is no such case")
+        return case
+
+    def is_erased(self, case_id: UUID) -> bool:
+        """Return whether a case was erased, in this batch or before."""
+        return case_id in self._erased or is_erased(self.connection, case_id)
+
+    def erase(self, case_id: UUID) -> None:
+        """Forget a case with the event that erases it, and what its names sound like."""
+        self._erased.add(case_id)
+        self._cases.drop([case_id])
+        self.index_names(case_id, ())
+        record_erasure(self.connection, case_id, self.at)
+
+    def find_code(self, case_id: UUID) -> str:
+        """Return the code of a case; empty where it has none."""
+        return find_code(self.connection, case_id) or ""
 
     def find_external_id(self, digest: bytes) -> Named | None:
         """Return what a partner's own id names."""
@@ -151,7 +201,10 @@ class Session:
         if related == [case_id]:
             return Dossier(_fold(events))
         cases = [
-            _fold(events if c == case_id else self.list_events(c, known_at=at)) for c in related
+            _fold(events if c == case_id else self.list_events(c, known_at=at))
+            for c in related
+            # One of another person, which was taken for this one's for a while.
+            if not self.is_erased(c)
         ]
         return Dossier(cases[0], tuple(cases[1:]))
 
@@ -174,7 +227,8 @@ class Session:
 
         Raises a CaseflowError where the command is refused; nothing has happened then.
         """
-        case = self.find_case(command.case_id)
+        opens = isinstance(command, OpenCase)
+        case = self.find_case(command.case_id) if opens else self.get_case(command.case_id)
         event = decide(case, command, self.at, scene=self._scene(command, case))
         before = case.merged_into if case else None
         case = evolve(case, event)
@@ -278,6 +332,22 @@ class Session:
         record_attempts(self.connection, self._attempts)
         record_names(self.connection, self._indexed)
         self._projector.flush()
+        self._publications.record(self.connection, self._projector.changes)
+        # Before the commit: what a restored database does not know must be known elsewhere.
+        self._ledger.append(self._list_hidden())
+
+    def _list_hidden(self) -> Iterator[LedgerLine]:
+        """Yield what this batch has withdrawn from the public, and what it has erased."""
+        for case_id in sorted(self._erased):
+            yield LedgerLine(at=self.at, kind="erasure", case_id=case_id, event_id=None)
+        for change in self._projector.changes:
+            if change.hides and change.case_id not in self._erased:
+                yield LedgerLine(
+                    at=self.at,
+                    kind="withdrawal",
+                    case_id=change.case_id,
+                    event_id=change.root_id,
+                )
 
 
 def _fold(events: Iterable[Event]) -> Case:
@@ -372,11 +442,15 @@ class Writer:
         mapper: SealedMapper,
         keys: KeyStore,
         make_projector: MakeProjector,
+        ledger: Ledger,
     ) -> None:
+        """ledger: told of what is hidden, before the commit that hides it."""
         self._recorder = recorder
         self._mapper = mapper
         self._keys = keys
         self._make_projector = make_projector
+        self._publications = Publications(keys)
+        self._ledger = ledger
         self._cases = CaseCache()
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -462,7 +536,14 @@ class Writer:
             with self._recorder.append() as append:
                 self._cases.catch_up(append.connection, append.head)
                 projector = self._make_projector(append.connection, append.view_set)
-                session = Session(append, self._mapper, self._cases, projector)
+                session = Session(
+                    append,
+                    self._mapper,
+                    self._cases,
+                    projector,
+                    self._publications,
+                    self._ledger,
+                )
                 session.look_up(name for request in batch for name in request.names)
                 for request in batch:
                     _run_job(request, session)

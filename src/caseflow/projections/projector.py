@@ -11,6 +11,7 @@ from caseflow.domain.case import Case
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
 from caseflow.domain.figures import Figure
+from caseflow.domain.public_changes import PublicChange
 
 from .partner.figures import PartnerFigures
 from .partner.history import PartnerHistory
@@ -20,7 +21,7 @@ from .public.figures import PublicFigures
 from .public.history import PublicHistory
 from .public.statistics import PublicStatistics
 from .public.status import PublicStatus
-from .view import Change, View
+from .view import Change, Told, View
 
 PROJECTIONS: tuple[type[Projection[View]], ...] = (
     PartnerFigures,
@@ -43,10 +44,13 @@ class BatchProjection(Protocol):
 
 
 class HouseProjector:
-    """Takes events in through every projection; `flush` writes what they made of them."""
+    """Takes events in through every projection; `flush` writes what they made of them.
 
-    def __init__(self, connection: Connection, view_set: str) -> None:
-        self._view = View(connection, view_set)
+    told: the public changes that these events made when they were new; None where they are.
+    """
+
+    def __init__(self, connection: Connection, view_set: str, told: Told | None = None) -> None:
+        self._view = View(connection, view_set, told)
         self._projections = [projection(self._view) for projection in PROJECTIONS]
 
     def process_event(
@@ -69,3 +73,8 @@ class HouseProjector:
             if isinstance(projection, BatchProjection):
                 projection.process_batch()
         self._view.flush()
+
+    @property
+    def changes(self) -> list[PublicChange]:
+        """Return the public changes that new events have made, once they were flushed."""
+        return self._view.changes

@@ -5,7 +5,7 @@ head says which is which. A projection takes events in and puts rows into a `Vie
 them all at once, in the transaction of the events.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -27,6 +27,7 @@ from caseflow.domain.case import Case
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
 from caseflow.domain.figures import Figure
+from caseflow.domain.public_changes import PublicChange
 
 VIEW_SETS: Final = ("a", "b")
 metadata = MetaData()
@@ -68,15 +69,23 @@ class ViewTable:
 registered: list[ViewTable] = []
 
 
+Told = Mapping[int, Sequence[PublicChange]]
+"""The public changes that were made before, by the position of the event that made them."""
+
+
 class View(TrackingRecorder):
     """The rows of one transaction, gathered in log order and written together.
 
     For one key the last row wins. Tracking is the position of the last event taken in.
     """
 
-    def __init__(self, connection: Connection, view_set: str) -> None:
+    def __init__(self, connection: Connection, view_set: str, told: Told | None = None) -> None:
+        """told: what events that were taken in before made public; None for new events."""
         self.connection = connection
         self.view_set = view_set
+        self.told = told
+        self.changes: list[PublicChange] = []
+        """The public changes that new events made, in order; complete once a batch is processed."""
         self._rows: dict[ViewTable, dict[tuple[Any, ...], dict[str, Any]]] = {}
         self._gone: list[tuple[ViewTable, dict[str, Any]]] = []
         self._positions: dict[str, int] = {}

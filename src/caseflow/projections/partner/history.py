@@ -12,13 +12,18 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, String, or_, sel
 
 from caseflow.database import Uuid16
 from caseflow.domain.case import Case, RecordedClaim
+from caseflow.domain.events import CaseErased, Erased, Event
 from caseflow.domain.times import parse_time
-from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim
+from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim, Visibility
 
 from ..view import Change, View, ViewTable
 
+# Stands for the type of an event that was erased; no type of the vocabulary is called so.
+ERASED: Final = "erased"
+# The last event of a case that was erased, which is not.
+ERASURE: Final = "case.erased"
 # What partners see of the record itself: it is not about the person.
-RECORD_VISIBILITY: Final = "partners"
+RECORD_VISIBILITY: Final[Visibility] = "partners"
 
 partner_events = (
     ViewTable(
@@ -94,18 +99,30 @@ class PartnerHistory(Projection[View]):
                 "version": event.originator_version,
                 "type": event.type,
                 "partner_id": owner.partner_id if owner else event.partner_id,
-                "visibility": owner.visibility if owner else RECORD_VISIBILITY,
+                "visibility": owner.visibility if owner else _visibility_of(event),
                 "recorded_at": event.recorded_at,
                 "about": about.event_id if about else None,
                 "key_id": event.key_id,
             },
         )
+        if isinstance(event.body, CaseErased):
+            self._erase(event.originator_id, event.body)
         if case is None:
             return
         if isinstance(event.body, Claim):
             self._note_embargo(case, case.claims[event.id])
         else:
             self._look_again(case)
+
+    def _erase(self, case_id: UUID, body: CaseErased) -> None:
+        """Leave of the events of a case that they were there, and who could read them."""
+        table = partner_events[self.view.view_set]
+        left = {"type": ERASED, "about": None, "key_id": None}
+        for erased in body.events:
+            this = update(table).where(table.c.event_id == UUID(erased.id))
+            readers = {"partner_id": UUID(erased.partner), "visibility": erased.visibility}
+            self.view.write(this.values(left | readers))
+        self.view.remove(embargoes, case_id=case_id)
 
     def _look_again(self, case: Case) -> None:
         """Bring what is known of each claim of a case in step with how things stand now."""
@@ -133,6 +150,14 @@ class PartnerHistory(Projection[View]):
                 "until": parse_time(until) if until else 0,
             },
         )
+
+
+def _visibility_of(event: Event) -> Visibility:
+    """Return who may read an event that is about no claim.
+
+    Of one that was erased the event that erased it says so, later; until then nobody new is told.
+    """
+    return "restricted" if isinstance(event.body, Erased) else RECORD_VISIBILITY
 
 
 _COLUMNS: Final = Placed._fields
@@ -180,6 +205,13 @@ def list_positions(connection: Connection, view_set: str, case_id: UUID) -> dict
     table = partner_events[view_set]
     query = select(table.c.event_id, table.c.position).where(table.c.case_id == case_id)
     return {row.event_id: row.position for row in connection.execute(query)}
+
+
+def list_readers(connection: Connection, view_set: str, case_id: UUID) -> list[Placed]:
+    """Return the events of a case, in order."""
+    table = partner_events[view_set]
+    query = select(*(table.c[n] for n in _COLUMNS)).where(table.c.case_id == case_id)
+    return [Placed(*row) for row in connection.execute(query.order_by(table.c.position))]
 
 
 def list_due(connection: Connection, view_set: str, at: int) -> list[tuple[UUID, UUID]]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, or_, update
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import CaseErased
 from caseflow.domain.statistics import CaseFacts
 from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim
 
@@ -27,6 +28,8 @@ class PartnerStatistics(Projection[View]):
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Put the row of a claim; after an event about the record, those of all it may change."""
         event, case, dossiers, _ = domain_event
+        if isinstance(event.body, CaseErased):
+            self.view.remove(partner_facts, case_id=event.originator_id)
         if case is None:
             return
         at = event.recorded_at

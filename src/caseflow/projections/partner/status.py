@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from caseflow.database import Uuid16
 from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import CaseErased
 from caseflow.domain.vocabulary import Claim, Visibility
 
 from ..listing import (
@@ -103,6 +104,9 @@ class PartnerStatus(Projection[View]):
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Note that a person's cases have changed."""
         event, case, dossiers, _ = domain_event
+        if isinstance(event.body, CaseErased):
+            self._changed.pop(event.originator_id, None)
+            self.view.remove(partner_status, case_id=event.originator_id)
         if case is not None:
             self._positions[case.id] = tracking.notification_id
         for dossier in dossiers:

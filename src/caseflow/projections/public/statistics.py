@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import CaseErased
 from caseflow.domain.statistics import CaseFacts
 from caseflow.domain.vocabulary import Claim
 
@@ -31,6 +32,8 @@ class PublicStatistics(Projection[View]):
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Put the row of a claim; after an event about the record, those of all it may change."""
         event, case, dossiers, _ = domain_event
+        if isinstance(event.body, CaseErased):
+            self.view.remove(public_counts, case_id=event.originator_id)
         if case is None:
             return
         if not isinstance(event.body, Claim):

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from caseflow.database import Uuid16
 from caseflow.domain.dossier import Dossier
+from caseflow.domain.events import CaseErased
 from caseflow.domain.names import fold
 from caseflow.domain.status import Status
 from caseflow.domain.vocabulary import Claim
@@ -104,6 +105,9 @@ class PublicStatus(Projection[View]):
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Note a case of which what anyone may read may have changed."""
         event, case, dossiers, _ = domain_event
+        if isinstance(event.body, CaseErased):
+            self._changed.pop(event.originator_id, None)
+            self.view.remove(public_cases, case_id=event.originator_id)
         if case is None:
             return
         if isinstance(event.body, Claim):
