@@ -122,7 +122,7 @@ def unbase64(text, length=None):
 
 def read_key(text, kind):
     """A verifier key: name, key id, and base64 of the type and the public key."""
-    found = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+([^+]+)", text)
+    found = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+(.+)", text)
     require(found and clean(found[1]))
     material = unbase64(found[3], 33)
     key_id = hashlib.sha256(found[1].encode() + b"\n" + material).digest()[:4]
@@ -166,7 +166,8 @@ def read_statement(text):
     """What the log says there is: docs/bundle.md, "The statement"."""
     found = re.fullmatch(
         rf"{re.escape(FORMAT)}\n([^\n]+)\n({NUMBER})\n([^\n]+)\ncase ({UUID})\n"
-        rf"(?:event ({UUID})\n)?(?:since ({NUMBER}) ([^\n ]+)\n)?((?:{NUMBER} [^\n]+\n){{1,{MAX_RECORDS}}})",
+        rf"(?:event ({UUID})\n)?(?:since ({NUMBER}) ([^\n ]+)\n)?"
+        rf"((?:{NUMBER} [^\n]+\n){{1,{MAX_RECORDS}}})",
         text,
     )
     require(found)
