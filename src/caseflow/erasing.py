@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from caseflow.database import begin_read, begin_write, wrapped_errors
 from caseflow.eventstore.erased import (
+    erasure_requests,
     list_erased_since,
     list_unfinished,
     note_finished,
@@ -25,24 +26,21 @@ from caseflow.eventstore.keys import KeyStore, case_keys, list_destroyed_keys, s
 from caseflow.eventstore.lease import Lease
 from caseflow.eventstore.ledger import Ledger
 from caseflow.eventstore.merges import list_entangled
-from caseflow.eventstore.publications import publications
+from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder
 from caseflow.eventstore.scrubbing import scrub
-from caseflow.eventstore.tables import events
-from caseflow.eventstore.tables import metadata as records_metadata
 from caseflow.projections.public.history import list_shown_before
 from caseflow.projections.rebuild import empty_other_set
 from caseflow.projections.view import metadata as views_metadata
 
 # Microseconds for which an erasure is left to whoever recorded it.
 GRACE: Final = 30_000_000
-# What an erasure deletes from: whatever is not sealed, or follows from what is.
-CLEAR_TABLES: Final = tuple(
-    table.name
-    for metadata in (records_metadata, views_metadata)
-    for table in metadata.sorted_tables
-    if table not in (events, publications)
+# What an erasure deletes from: all that is not sealed and says something of a person.
+CLEAR_TABLES: Final = (
+    *(table.name for table in views_metadata.sorted_tables),
+    name_index.name,
+    erasure_requests.name,
 )
 KEY_TABLES: Final = (case_keys.name, secrets_table.name)
 

@@ -246,3 +246,16 @@ def test_whatever_is_asked_about_it_is_gone(service: Service) -> None:
         answer = partner.post(path, body, **headers)
         assert answer.status_code == 410, (path, answer.text)
     problem(desk.get(f"{events}/preview"), 410, "withdrawn")
+
+
+def test_why_numbers_moved_says_nothing_of_it(service: Service) -> None:
+    desk = service.partner("events:write", "events:publish")
+    stays, case = desk.open(), desk.open()
+    for one in (stays, case):
+        desk.tell(one, "extradition.granted", visibility="public")
+    erase(service, case)
+    for ask_for in (service.get, desk.get):
+        found = items(ask_for("/v1/statistics/changes"))
+        moved = [(item.get("case"), item["moved"]) for item in found if item["moved"]]
+        assert [one for one, _ in moved] == [stays["id"]]
+        assert moved[0][1]["/headline/extradition_granted"] == 1

@@ -278,8 +278,16 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             f"/v1/audit/reads?after=1&limit=2&case={case}&since=2020-01-01T00:00:00Z",
         ],
         "get_statistics": ["/v1/statistics", f"/v1/statistics?host_state=KZ&{replay}"],
+        "list_number_changes": [
+            "/v1/statistics/changes",
+            "/v1/statistics/changes?since=1&limit=2&host_state=KZ&min_position=1&lang=ru",
+        ],
         "read_feed": ["/feeds/all.atom", "/feeds/all.atom?lang=ru"],
-        "read_case_feed": [f"/feeds/cases/{caller.case['code']}.atom"],
+        "read_json_feed": ["/feeds/all.json", f"/feeds/all.json?lang=kk&{replay}"],
+        "read_case_feed": [
+            f"/feeds/cases/{caller.case['code']}.json?{replay}",
+            f"/feeds/cases/{caller.case['code']}.atom",
+        ],
         "get_vocabulary": ["/v1/vocabulary"],
         "get_index": ["/"],
         "get_health": ["/healthz"],

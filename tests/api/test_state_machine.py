@@ -23,8 +23,8 @@ from caseflow.domain import case, checks, publication
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.publication import Publication
 from caseflow.eventstore.application import Cases
-from caseflow.projections.public import history, statistics, values
-from caseflow.projections.public.history import PublicHistory
+from caseflow.projections.public import publishing, statistics, values
+from caseflow.projections.public.publishing import PublicHistory
 from caseflow.settings import Settings
 from tests.houses import new_settings
 
@@ -248,7 +248,7 @@ LEAKS: Final = {
         PublicHistory, "_empty", lambda *_: None, lambda m: m.retract("author", 1, "false")
     ),
     "words_of_the_narrowed": leak(
-        history, "_tells_too_much", lambda *_: False, narrow("phone", 1, "anonymous")
+        publishing, "_tells_too_much", lambda *_: False, narrow("phone", 1, "anonymous")
     ),
     "before_the_review": leak(
         case, "publication_of", show("awaiting_review"), tell("phone", "asylum.claim_made")
@@ -263,7 +263,9 @@ LEAKS: Final = {
     "numbers_of_the_past": leak(
         statistics, "is_forgotten", lambda *_: False, narrow("author", 0, "none")
     ),
-    "headlines_of_the_past": leak(history, "list_echoes", lambda *_: [], hide_what_others_tell_of),
+    "headlines_of_the_past": leak(
+        publishing, "list_echoes", lambda *_: [], hide_what_others_tell_of
+    ),
     "one_person": leak(Dossier, "is_joined", lambda *_: True, merge("reviewer", 0, 1)),
     "end_of_the_log": Leak(
         tuple((room, "position_of", end_of_log) for room in (api_events, api_statistics))

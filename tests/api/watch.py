@@ -143,6 +143,7 @@ STATIC: Final = (
     "/v1/audit/reads", f"/v1/events/{UNKNOWN}/preview", "/nothing",
 )  # fmt: skip
 LOG: Final = "/v1/events?after=0&limit=500"
+CHANGES: Final = "/v1/statistics/changes?limit=500"
 AS_OF: Final = "2025-06-15"
 
 
@@ -179,15 +180,17 @@ class Watch:
     # -- the public -------------------------------------------------------------------------------
 
     def _addresses(self) -> list[str]:
-        found = [LOG, "/readyz", "/v1/statistics", "/v1/statistics?host_state=KZ"]
+        found = [LOG, CHANGES, "/readyz", "/v1/statistics", "/v1/statistics?host_state=KZ"]
         found += [f"/v1/statistics?as_of={AS_OF}", f"/v1/cases?as_of={AS_OF}"]
         found += [f"/v1/cases/{UNKNOWN}", f"/v1/events/{UNKNOWN}", f"/v1/cases/{UNKNOWN}/events"]
         found += ["/feeds/cases/KZ-0000-0000.atom", "/v1/cases/KZ-0000-0000"]
         for language in LANGUAGES:
             found += [f"/v1/cases?lang={language}", f"/feeds/all.atom?lang={language}"]
+        found += ["/feeds/all.json", f"/feeds/all.json?as_of={AS_OF}"]
         for at in self.times:
             found += [f"/v1/statistics?known_at={format_time(at)}"]
             found += [f"/v1/cases?known_at={format_time(at)}"]
+            found += [f"/feeds/all.json?known_at={format_time(at)}"]
         for number, case in enumerate(self.model.cases.values()):
             found += self._addresses_of(case, LANGUAGES[number % 3])
         found += [f"/v1/events/{claim.id}" for claim in self.model.claims]
@@ -195,6 +198,7 @@ class Watch:
 
     def _addresses_of(self, case: Case, language: str) -> Iterator[str]:
         yield f"/feeds/cases/{case.code}.atom?lang={language}"
+        yield f"/feeds/cases/{case.code}.json?lang={language}"
         for name in (case.id, case.code):
             yield f"/v1/cases/{name}?lang={language}"
         yield f"/v1/cases/{case.id}/events?limit=500"
@@ -327,6 +331,8 @@ class Watch:
             then = model.counted_at[at].values()
             self._check_tally(seen[f"/v1/statistics?known_at={format_time(at)}"], model.tally(then))
 
+        check_movements(seen)
+
     def _check_tally(self, sent: Sent, expected: tuple[int, dict[str, int], int]) -> None:
         persons, headlines, at_risk = expected
         found = sent.json()
@@ -340,6 +346,9 @@ class Watch:
             body = seen[f"/feeds/all.atom?lang={language}"].body
             assert body.count(b"</entry>") == entries
             assert body.count(b"deleted-entry ") >= sum(1 for row in newest if row.gone)
+        told = seen["/feeds/all.json"].json()
+        assert len(told["items"]) == entries
+        assert len(told["_caseflow"]["withdrawn"]) == body.count(b"deleted-entry ")
         self._check_headlines(body, [row for row in newest if not row.withdrawn])
 
     def _check_headlines(self, body: bytes, rows: list[Row]) -> None:
@@ -397,9 +406,10 @@ class Watch:
         for claim in model.claims:
             self._check_claim(seen[f"/v1/events/{claim.id}"], claim, seen)
         self._check_tally(seen["/v1/statistics"], model.tally(model.told_to(key)))
+        check_movements(seen)
 
     def _stranger_addresses(self) -> list[str]:
-        found = ["/v1/cases?limit=500", LOG, "/v1/statistics", f"/v1/events/{UNKNOWN}"]
+        found = ["/v1/cases?limit=500", LOG, CHANGES, "/v1/statistics", f"/v1/events/{UNKNOWN}"]
         found += [f"/v1/statistics?known_at={format_time(at)}" for at in self.times]
         for case in self.model.cases.values():
             found += [f"/v1/cases/{case.id}", f"/v1/cases/{case.id}/events?limit=500"]
@@ -416,6 +426,16 @@ class Watch:
         check_fate(sent.json(), model, claim)
         preview = seen[f"/v1/events/{claim.id}/preview"].json()
         assert (preview["publication"], preview["publication_reason"]) == model.publication(claim)
+
+
+def check_movements(seen: dict[str, Sent]) -> None:
+    """Assert that what every change moved adds up to the numbers."""
+    told, numbers = seen[CHANGES].json(), seen["/v1/statistics"].json()
+    moved = [told["beside"], *(item[of] for item in told["items"] for of in ("moved", "beside"))]
+    for name in ("cases", "persons", "at_risk"):
+        assert sum(found.get(f"/{name}", 0) for found in moved) == numbers[name]
+    for headline, persons in numbers["headline"].items():
+        assert sum(found.get(f"/headline/{headline}", 0) for found in moved) == persons
 
 
 def check_fate(told: Json, model: Model, claim: Claim) -> None:

@@ -23,35 +23,35 @@ case ID
   2  2023: verdict
      outcome: conviction; accusation: illegal border crossing; sentence, months: 6; \
 jurisdiction: Kyrgyzstan
-     recorded TIME by local · likely · published · sources: 1
+     recorded TIME by local (late report) · likely · published · sources: 1
      status: under monitoring, not at risk
 
   3  2023: expulsion order
      jurisdiction: Kyrgyzstan; authority: Бишкек, суд
-     recorded TIME by local · likely · published · sources: 1
+     recorded TIME by local (late report) · likely · published · sources: 1
      status: under monitoring, not at risk
 
   4  between 2022 and May 2025: listing as wanted
      wanted list: national; jurisdiction: Russia
-     recorded TIME by local · likely · published · sources: 1
+     recorded TIME by local (late report) · likely · published · sources: 1
      extradition: wanted
      status: wanted, not at risk
 
   5  May 2025: apprehension
      basis: wanted notice; place: Алматы
-     recorded TIME by local · likely · published · sources: 2
+     recorded TIME by local (late report) · likely · published · sources: 2
      liberty: detained
      status: detained, at risk
 
   6  May 2025: custody order
      basis: extradition arrest; term, days: 40
-     recorded TIME by local · likely · published · sources: 1
+     recorded TIME by local (late report) · likely · published · sources: 1
      liberty: detained → in custody  (accounts differ)
      status: in custody, at risk
 
   7  between June and July 2025: extension of custody
      basis: extradition arrest
-     recorded TIME by local · likely · published · sources: 1
+     recorded TIME by local (late report) · likely · published · sources: 1
      liberty: in custody  (accounts no longer differ)
      status: in custody, at risk
 """
@@ -141,3 +141,27 @@ def test_what_partners_wrote_cannot_steer_the_terminal(run: Run) -> None:
     assert not {"\u009b", "\u202e"} & set(as_json)
     name = json.loads(as_json)["steps"][0]["event"]["subject"]["names"][0]["text"]
     assert name == "A\u009bB\u202e[red]"
+
+
+def test_two_moments_are_compared(run_on_both: Run) -> None:
+    """From the command line on both databases; the parts are told apart in test_comparison.py."""
+    lines = [line for line in SEED.splitlines(keepends=True) if b"movlaev" in line]
+    run_on_both("import", "-", stdin=b"".join(lines[:5]))
+    moment = steps(run_on_both)[-1]["recorded_at"]
+    run_on_both("import", "-", stdin=b"".join(lines[:6]))
+    told = run_on_both("replay", "ext:movlaev", "--against", moment)
+    assert (told.exit_code, told.stderr) == (0, "")
+    head, made = told.stdout.split("\n\n1 event recorded in between:\n\n")
+    assert head.endswith("\nliberty: detained, since 2025-05-01 to 2025-05-31 → in custody "
+                         "(accounts differ), since 2025-05-01 to 2025-05-31\n"
+                         "disputed, liberty: nothing → detained, in custody, "
+                         "2025-05-01 to 2025-05-31, 2025-05-01 to 2025-05-31")  # fmt: skip
+    assert f"as known at {moment} (older: --against), and at now (newer)\n" in head
+    assert made.startswith("  6  May 2025: custody order\n")
+    as_json = run_on_both("replay", "ext:movlaev", "--against", moment, "--json")
+    found = json.loads(as_json.stdout)
+    assert (found["older"]["version"], found["newer"]["version"]) == (5, 6)
+    assert [e["step"]["version"] for e in found["events"]] == [6]
+    # Nobody looks into what came after both.
+    same = run_on_both("replay", "ext:movlaev", "--known-at", moment, "--against", moment)
+    assert same.stdout.endswith("\nthe status is the same\n\nnothing was recorded in between\n")

@@ -393,6 +393,69 @@ def test_a_master_key_that_cannot_be_rotated_is_told_and_tried_again(
     assert house.finish_erasures() == 0
 
 
+@pytest.mark.parametrize("step", ["rewrap", "overwrite", "replace"])
+def test_whatever_is_killed_during_a_rotation_the_next_start_opens(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Killed before the store is wrapped anew, after that, and once the old key is overwritten."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    places = {
+        "rewrap": "caseflow.eventstore.keys.KeyStore.rotate_master_key",
+        "overwrite": "caseflow.eventstore.key_files._overwrite",
+        "replace": "os.replace",
+    }
+    with new_settings("sqlite", request, tmp_path) as settings:
+        with run_house(settings) as house:
+            desk = new_partner(house)
+            gone, stays = desk.open(), desk.open()
+            for admin in (new_partner(house, "admin"), new_partner(house, "admin")):
+                ask(house, admin, gone)
+            with monkeypatch.context() as patch:
+                patch.setattr(places[step], die)
+                with pytest.raises(KeyboardInterrupt):
+                    house.finish_erasures()
+        with run_house(settings) as house:
+            assert Case.from_events(list_events_of(house, stays)) is not None
+            assert house.finish_erasures() == 1
+            desk.at(house.cases).open()
+        left = [path for path in tmp_path.glob("*.new") if step != "rewrap"]
+        assert left == []
+        with run_house(settings) as house:
+            assert Case.from_events(list_events_of(house, stays)) is not None
+
+
+def test_another_process_takes_the_new_master_key(settings: Settings) -> None:
+    with run_house(settings) as house, run_house(settings) as other:
+        desk = new_partner(house)
+        gone, stays = desk.open(), desk.open(subject={"names": []})
+        erase(house, gone)
+        # It has neither read nor made a key since.
+        assert other.keys.get_keys([stays]) == house.keys.get_keys([stays])
+        desk.at(other.cases).open()
+        erase(other, stays)
+        desk.open()
+
+
+def test_what_another_process_erased_is_forgotten_within_a_moment(settings: Settings) -> None:
+    with run_house(settings) as house, run_house(settings) as other:
+        forgotten: list[bool] = []
+        other.eraser.on_erased(lambda: forgotten.append(True))
+        desk = new_partner(house)
+        case = desk.open("anonymous")
+        assert other.keys.get_keys([case])[case] is not None
+        erase(house, case)
+        other.eraser.follow()
+        assert other.keys.get_keys([case]) == {case: None}
+        assert forgotten == [True]
+        other.eraser.follow()
+        assert forgotten == [True]
+        refused = refusal_of(desk.at(other.cases).submit_claim(case))
+        assert isinstance(refused, WithdrawnError)
+
+
 # -- the ledger -----------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from . import (
     cases,
+    changes,
     erasures,
     events,
     exports,
@@ -60,8 +61,10 @@ HANDLERS = (
     imports.import_records,
     exports.export_log,
     statistics.read_statistics,
+    changes.list_number_changes,
     vocabulary.get_vocabulary,
     feeds.read_all,
+    feeds.read_all_as_json,
     feeds.read_case_feed,
     reads.list_restricted_reads,
     problem_page,

@@ -51,6 +51,11 @@ class Asked:
         return parameters.parse_position(self._query, "after") or 0
 
     @property
+    def since(self) -> int:
+        """Return the position after which changes are asked for."""
+        return parameters.parse_position(self._query, "since") or 0
+
+    @property
     def lines(self) -> int | None:
         """Return how many lines are wanted at most, None for all."""
         return parameters.parse_integer(

@@ -215,7 +215,8 @@ def _write_answers(operation: Operation) -> Json:
 def _content(operation: Operation) -> Json:
     text = {"type": "object"} if operation.media_type == JSON else {"type": "string"}
     schema = refer(operation.schema) if operation.schema else text
-    return {"content": {operation.media_type: {"schema": schema}}}
+    also = {media_type: {"schema": refer(name)} for media_type, name in operation.also}
+    return {"content": {operation.media_type: {"schema": schema}, **also}}
 
 
 def _refer(headers: list[str]) -> Json:

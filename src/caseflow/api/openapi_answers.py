@@ -6,6 +6,7 @@ what the application really answers.
 
 from typing import Any, Final, get_args
 
+from caseflow.domain.change_kinds import CHANGE_KINDS
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS, TYPES, Claim, values_of
@@ -34,6 +35,8 @@ def make_answer_schemas() -> Schemas:
         **_erasures(),
         **_reads(),
         **_statistics(),
+        **_changes(),
+        **_feeds(),
         **_vocabulary(),
         **_service(),
         **_problem(),
@@ -400,6 +403,104 @@ def _statistics() -> Schemas:
                 ),
             },
             {"partner": _described("Who reported it; told to partners.", _ID)},
+        ),
+    }
+
+
+def _changes() -> Schemas:
+    position = _described("Everything up to it has been looked at: the next `since`.", _COUNT)
+    beside = (
+        "What moved since the last change of all and will stand beside the next; not to be added "
+        "twice. Nothing but on the last page."
+    )
+    moved = {"type": "object", "additionalProperties": {"type": "integer"}}
+    return {
+        "NumberChange": _object(
+            "A change and what it did to the statistics: by path, such as `/headline/extradited`, "
+            "the number of persons that it added or took away.",
+            {
+                "position": _COUNT,
+                "recorded_at": _TIME,
+                "kind": _one_of(CHANGE_KINDS),
+                "case": _ID,
+                "id": _described("The event, as `GET /v1/events` lists it.", _ID),
+                "moved": moved,
+                "beside": _described(
+                    "What moved since the change before without one that the caller may see.",
+                    moved,
+                ),
+            },
+            {"visibility": _described("Told to partners.", _TEXT)},
+        ),
+        "NumberChangePage": _page(
+            "Changes after a position, in order, and what each moved.",
+            "NumberChange",
+            {"position": position, "beside": _described(beside, moved)},
+        ),
+    }
+
+
+# -- feeds ----------------------------------------------------------------------------------------
+
+
+def _feeds() -> Schemas:
+    authors = _list_of(_object("Who says so.", {"name": _TEXT}))
+    entry = {"type": "string", "pattern": "^urn:uuid:[0-9a-f-]{36}$"}
+    return {
+        "JsonFeed": _object(
+            "A feed (JSON Feed 1.1): the newest public changes, newest first.",
+            {
+                "version": {"const": "https://jsonfeed.org/version/1.1"},
+                "title": _TEXT,
+                "home_page_url": _ADDRESS,
+                "feed_url": _ADDRESS,
+                "language": _TEXT,
+                "authors": authors,
+                "items": _list_of(refer("JsonFeedItem")),
+                "_caseflow": _object(
+                    "What JSON Feed has no word for.",
+                    {
+                        "position": _described("Of the newest change in it.", _COUNT),
+                        "as_of": _or_null(_DAY),
+                        "known_at": _or_null(_TIME),
+                        "updated": _TIME,
+                        "withdrawn": _described(
+                            "Items that are gone: delete the copies you have.",
+                            _list_of(_object("A tombstone.", {"id": entry, "when": _TIME})),
+                        ),
+                    },
+                ),
+            },
+        ),
+        "JsonFeedItem": _object(
+            "One public change; it is never edited.",
+            {
+                "id": entry,
+                "url": _ADDRESS,
+                "title": _TEXT,
+                "content_html": _TEXT,
+                "date_published": _TIME,
+                "language": _TEXT,
+                "authors": authors,
+                "tags": _list_of(_TEXT),
+                "_caseflow": _object(
+                    "The change for programs.",
+                    {
+                        "position": _described("Its place in the public log.", _COUNT),
+                        "kind": _one_of(("published", "corrected", "withdrawn")),
+                        "event": _ID,
+                        "case": _ID,
+                        "code": _TEXT,
+                        "host_state": _STATE,
+                    },
+                    {
+                        "type": _TEXT,
+                        "headline": _one_of(HEADLINE_CODES),
+                        "corrects": _described("The item that this one corrects.", entry),
+                        "withdraws": _described("The item that this one takes back.", entry),
+                    },
+                ),
+            },
         ),
     }
 

@@ -16,6 +16,7 @@ from caseflow.domain.vocabulary import ORDERS
 
 from . import (
     cases,
+    changes,
     erasures,
     events,
     exports,
@@ -38,6 +39,7 @@ Json = dict[str, Any]
 
 JSON: Final = "application/json"
 ATOM: Final = "application/atom+xml"
+JSON_FEED: Final = "application/feed+json"
 HTML: Final = "text/html"
 
 CASES: Final = "cases"
@@ -52,7 +54,7 @@ TAGS: Final = {
     EVENTS: "What happened, as one partner tells it, and the log of it all.",
     AUDIT: "Who read what; for keys that watch over the others.",
     STATISTICS: "Counts of persons, on any day, as known at any time.",
-    FEEDS: "Atom (RFC 4287): one entry for each public change.",
+    FEEDS: "Atom (RFC 4287) and JSON Feed 1.1: one entry for each public change.",
     SERVICE: "The service itself, and the words it uses.",
 }
 
@@ -61,6 +63,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One operation. `id` is a promise: generated clients name their methods after it.
 
     parameters: names in `PARAMETERS`. schema: of the answer; None where it is text.
+    also: other media types that the answer may be of, each with its schema.
     body: the schema of the request's body; optional: none is taken as one that says nothing.
     lines: the answer, and the body where there is one, are lines of these schemas.
     scope: what a key must carry; None for a public read,
@@ -76,6 +79,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     schema: str | None
     parameters: tuple[str, ...] = ()
     media_type: str = JSON
+    also: tuple[tuple[str, str], ...] = ()
     body: str | None = None
     optional: bool = False
     lines: bool = False
@@ -266,6 +270,21 @@ OPERATIONS: Final = (
         keyed=True,
     ),
     Operation(
+        handler=changes.list_number_changes,
+        id="list_number_changes",
+        tag=STATISTICS,
+        schema="NumberChangePage",
+        parameters=(
+            "since_position",
+            *_PAGE,
+            "host_state",
+            "origin_state",
+            "min_position",
+            "lang",
+        ),
+        keyed=True,
+    ),
+    Operation(
         handler=feeds.read_all,
         id="read_feed",
         tag=FEEDS,
@@ -274,12 +293,21 @@ OPERATIONS: Final = (
         parameters=("min_position", *_LANGUAGE),
     ),
     Operation(
+        handler=feeds.read_all_as_json,
+        id="read_json_feed",
+        tag=FEEDS,
+        schema="JsonFeed",
+        media_type=JSON_FEED,
+        parameters=(*_REPLAY, "min_position", *_LANGUAGE),
+    ),
+    Operation(
         handler=feeds.read_case_feed,
         id="read_case_feed",
         tag=FEEDS,
         schema=None,
         media_type=ATOM,
-        parameters=("file", "min_position", *_LANGUAGE),
+        also=((JSON_FEED, "JsonFeed"),),
+        parameters=("file", *_REPLAY, "min_position", *_LANGUAGE),
         elsewhere=True,
     ),
     Operation(
@@ -377,7 +405,7 @@ PARAMETERS: Final[dict[str, Json]] = {
     "event": _path(
         "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
     ),
-    "file": _path("The code of a case and `.atom`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
+    "file": _path("The code of a case and `.atom` or `.json`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
     "slug": _path(
         "The last part of a problem's `type`.",
         {"type": "string", "enum": [*problems.PROBLEM_TYPES]},
@@ -431,6 +459,11 @@ PARAMETERS: Final[dict[str, Json]] = {
     "case_read": _query("Only reads of the case with this id.", _ID, name="case"),
     "partner_read": _query("Only reads by the partner with this id.", _ID, name="partner"),
     "since_read": _query("Only reads at that moment or later.", _TIME, name="since"),
+    "since_position": _query(
+        "The position after which to begin, by default 0; `cursor` comes before it.",
+        _POSITION,
+        name="since",
+    ),
     "wait": _query(
         "For how many seconds to wait where there is nothing yet.",
         {"type": "integer", "minimum": 0, "maximum": events.MAX_WAIT_SECONDS, "default": 0},

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from caseflow.bootstrap import House
+    from caseflow.domain.events import Event
     from caseflow.eventstore.reading import Snapshot
 
 
@@ -39,15 +40,40 @@ def _parse_as_of(_ctx: click.Context, _param: click.Parameter, text: str | None)
     metavar="T",
     help="Only what was recorded by then, such as 2026-02-10T09:30:00Z.",
 )
+@click.option(
+    "--against",
+    callback=parse_moment,
+    metavar="T",
+    help="Compare with what was known at that time: what differs, and which events did it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def replay(case: str, as_of: str | None, known_at: int | None, as_json: bool) -> None:
+def replay(
+    case: str, as_of: str | None, known_at: int | None, against: int | None, as_json: bool
+) -> None:
     """Print the history of CASE step by step, restricted events included.
 
     CASE is the id of a case, its code, or ext: and a partner's own name for it.
+    With --against, print what differs between two times, each of which may be the earlier; without
+    --known-at the one is now.
     """
-    from caseflow.eventstore.partners import list_partners
-
     from .timeline import make_timeline, print_timeline, render_timeline
+
+    # What was recorded after the later of the two has no part in a comparison.
+    later = known_at if known_at is None or against is None else max(known_at, against)
+    events, partners = _read_case(case, later)
+    if against is not None:
+        _compare(events, partners, (as_of, known_at, against), as_json=as_json)
+        return
+    timeline = make_timeline(events, partners, as_of=as_of, known_at=known_at)
+    if as_json:
+        click.echo(escape_lines(render_timeline(timeline)))
+    else:
+        print_timeline(output(), timeline)
+
+
+def _read_case(case: str, known_at: int | None) -> "tuple[list[Event], dict[UUID, str]]":
+    """Return what had been recorded of a case by a time, and what each partner is called."""
+    from caseflow.eventstore.partners import list_partners
 
     with opened_house() as house, house.reader.snapshot() as snapshot:
         case_id = find_case_id(house, snapshot, case)
@@ -55,11 +81,26 @@ def replay(case: str, as_of: str | None, known_at: int | None, as_json: bool) ->
         partners = {found: name for found, name, _ in list_partners(snapshot.connection)}
     if not events:
         raise click.ClickException("nothing of this case had been recorded by then")
-    timeline = make_timeline(events, partners, as_of=as_of, known_at=known_at)
+    return events, partners
+
+
+def _compare(
+    events: "list[Event]",
+    partners: "dict[UUID, str]",
+    moments: tuple[str | None, int | None, int],
+    *,
+    as_json: bool,
+) -> None:
+    from .comparison import make_comparison, print_comparison, render_comparison
+
+    as_of, known_at, against = moments
+    comparison, timeline = make_comparison(
+        events, partners, as_of=as_of, known_at=known_at, against=against
+    )
     if as_json:
-        click.echo(escape_lines(render_timeline(timeline)))
+        click.echo(escape_lines(render_comparison(comparison)))
     else:
-        print_timeline(output(), timeline)
+        print_comparison(output(), comparison, timeline)
 
 
 def find_case_id(house: "House", snapshot: "Snapshot", name: str) -> "UUID":

@@ -1,21 +1,24 @@
 """A case told step by step for whoever runs the house: nothing is left out but what was erased."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from caseflow.domain.case import Case, evolve
+from caseflow.domain.change_kinds import LATE_REPORT, kind_of
 from caseflow.domain.dates import parse_when
 from caseflow.domain.events import (
     Body,
     CaseOpened,
     ClaimCorrected,
+    ClaimDisputed,
     ConsentChanged,
     Erased,
     Event,
@@ -41,6 +44,7 @@ _TOLD_APART: Final = frozenset(
 # What events about the record say, in this order.
 _SAID: Final = (
     "reason",
+    "legal_basis",
     "rank_against",
     "visibility",
     "until_review",
@@ -55,7 +59,10 @@ _STATES: Final = frozenset({"jurisdiction", "destination"})
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event and how the case stood after it.
 
+    kind: what it is in one word, of `EVENT_KINDS`.
     counted: whether a claim had happened on the day that is asked about; None where it is no claim.
+    corrected_by, retracted_by, disputed_by: the versions of the later events that did so to a
+    claim, among those that are told.
     status: None where the opening of the case was erased.
     """
 
@@ -63,7 +70,11 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: UUID
     recorded_at: str
     partner: str
+    kind: str
     event: Body | Erased
+    corrected_by: int | None = None
+    retracted_by: int | None = None
+    disputed_by: list[int] = []
     publication: str | None = None
     publication_reason: str | None = None
     counted: bool | None = None
@@ -92,17 +103,21 @@ def make_timeline(
     partners: what each partner is called. as_of: a day, YYYY-MM-DD; known_at: in microseconds.
     """
     case: Case | None = None
-    steps = []
+    steps, disputes = [], defaultdict[UUID, list[int]](list)
     for event in events:
         if not isinstance(event.body, Erased):
             case = evolve(case, event)
+        if case and isinstance(event.body, ClaimDisputed):
+            disputed = case.get_latest(UUID(event.body.claim))
+            disputes[disputed.event_id].append(event.originator_version)
         steps.append(_make_step(event, case, partners, as_of))
+    versions = {step.id: step.version for step in steps}
     return Timeline(
         case=events[0].originator_id,
         code=case.code if case else None,
         as_of=as_of,
         known_at=None if known_at is None else format_time(known_at),
-        steps=steps,
+        steps=[_tell_fate(step, case, versions, disputes[step.id]) for step in steps],
     )
 
 
@@ -110,16 +125,33 @@ def _make_step(
     event: Event, case: Case | None, partners: Mapping[UUID, str], as_of: str | None
 ) -> Step:
     recorded = case.claims.get(event.id) if case else None
+    latest = recorded.facts.latest if recorded else None
     return Step(
         version=event.originator_version,
         id=event.id,
         recorded_at=format_time(event.recorded_at),
         partner=partners.get(event.partner_id, str(event.partner_id)),
+        kind=kind_of(event.type, latest, event.recorded_at),
         event=event.body,
         publication=recorded.publication.state if recorded else None,
         publication_reason=recorded.publication.reason if recorded else None,
         counted=counts_on(recorded.facts, as_of) if recorded else None,
         status=case.status_for("restricted", as_of=as_of) if case else None,
+    )
+
+
+def _tell_fate(
+    step: Step, case: Case | None, versions: Mapping[UUID, int], disputes: list[int]
+) -> Step:
+    """Return a step that tells what became of its claim later; disputes: steps that dispute it."""
+    claim = case.claims.get(step.id) if case else None
+    if claim is None:
+        return step
+    return structs.replace(
+        step,
+        corrected_by=versions.get(claim.replaced_by) if claim.replaced_by else None,
+        retracted_by=versions.get(claim.retraction.event_id) if claim.retraction else None,
+        disputed_by=disputes,
     )
 
 
@@ -133,19 +165,26 @@ def render_timeline(timeline: Timeline) -> str:
 
 def print_timeline(console: Console, timeline: Timeline) -> None:
     """Print a timeline for reading."""
-    for text in _head(timeline):
-        _print(console, text)
+    print_title(console, timeline)
+    for text in _clocks(timeline):
+        print_line(console, text)
     numbers = {str(step.id): step.version for step in timeline.steps}
     before: Status | None = None
     for step in timeline.steps:
         console.print()
-        _print_step(console, step, before, numbers)
+        print_step(console, step, before, numbers)
         before = step.status
     console.print()
-    _print(console, _conclusion(timeline))
+    print_line(console, _conclusion(timeline))
 
 
-def _print(console: Console, text: Text, indent: int = 0) -> None:
+def print_title(console: Console, timeline: Timeline) -> None:
+    """Print which case it is."""
+    for text in _head(timeline):
+        print_line(console, text)
+
+
+def print_line(console: Console, text: Text, indent: int = 0) -> None:
     """Print lines that keep their indent when a terminal is narrow, and never break in a pipe."""
     if console.is_terminal:
         console.print(Padding(text, (0, 0, 0, indent)))
@@ -163,33 +202,50 @@ def _head(timeline: Timeline) -> Iterator[Text]:
         persons = "1 person" if opening.persons == 1 else f"{opening.persons} persons"
         yield Text(f"{persons}; in {host}, facing return to {origin}")
     yield Text(f"case {timeline.case}", "dim")
+
+
+def _clocks(timeline: Timeline) -> Iterator[Text]:
     if timeline.as_of is not None:
         yield Text(f"as of {timeline.as_of}: what happened later does not count")
     if timeline.known_at is not None:
         yield Text(f"as known at {timeline.known_at}: what was recorded later is left out")
 
 
-def _print_step(
+def print_step(
     console: Console, step: Step, before: Status | None, numbers: Mapping[str, int]
 ) -> None:
+    """Print a step; before: the status before it; numbers: the step of each event id."""
     counted = step.counted is not False
     title = Text(f"{step.version:>{_INDENT - 2}}  ")
     title.append(_title(step), "bold" if counted else "dim")
     if not counted:
         title.append("  (later: does not count)", "dim")
-    _print(console, title)
+    print_line(console, title)
     claim = _claim_of(step.event)
     if not isinstance(step.event, Claim | CaseOpened | Erased):
         for line in _about_the_record(step.event, numbers):
-            _print(console, Text(line), _INDENT)
+            print_line(console, Text(line), _INDENT)
     if claim is not None:
         for line in _details(claim, numbers):
-            _print(console, Text(line), _INDENT)
-    _print(console, Text(_recorded(step), "dim"), _INDENT)
+            print_line(console, Text(line), _INDENT)
+    print_line(console, Text(_recorded(step), "dim"), _INDENT)
+    for line in _fate(step):
+        print_line(console, Text(line, "yellow"), _INDENT)
     for text in _changes(before, step.status):
-        _print(console, text, _INDENT)
+        print_line(console, text, _INDENT)
     if step.status is not None:
-        _print(console, _standing(step.status), _INDENT)
+        print_line(console, _standing(step.status), _INDENT)
+
+
+def _fate(step: Step) -> Iterator[str]:
+    """Yield what became of a claim later, as far as that was known."""
+    if step.corrected_by is not None:
+        yield f"corrected later by step {step.corrected_by}"
+    if step.retracted_by is not None:
+        yield f"retracted later by step {step.retracted_by}"
+    if step.disputed_by:
+        steps = "step" if len(step.disputed_by) == 1 else "steps"
+        yield f"disputed later by {steps} {', '.join(map(str, step.disputed_by))}"
 
 
 def _title(step: Step) -> str:
@@ -271,7 +327,8 @@ def _state(code: str) -> str:
 
 def _recorded(step: Step) -> str:
     at = f"{step.recorded_at[:10]} {step.recorded_at[11:19]} UTC"
-    parts = [f"recorded {at} by {escape(step.partner)}"]
+    late = " (late report)" if step.kind == LATE_REPORT else ""
+    parts = [f"recorded {at} by {escape(step.partner)}{late}"]
     claim = _claim_of(step.event)
     if claim is not None:
         parts.append(label("values", claim.verification, LANGUAGE, of="verification"))

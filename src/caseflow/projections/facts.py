@@ -45,7 +45,7 @@ class Told(Struct, frozen=True, omit_defaults=True):
     stances: tuple[Stance, ...] = ()
 
 
-_decode = msgspec.json.Decoder(Told).decode
+decode_told = msgspec.json.Decoder(Told).decode
 
 
 def facts_table(name: str) -> ViewTable:
@@ -143,14 +143,21 @@ def select_facts(
 ) -> Select[Any]:
     """Return the query for what statistics read, as `group_facts` takes it."""
     columns = ("dossier_id", "host_state", "origin_state", "persons", "told")
-    query = select(*(table.c[name] for name in columns)).where(
-        held_at(table, known_at), table.c.counted
-    )
+    query = select(*(table.c[name] for name in columns)).where(held_at(table, known_at))
+    query = filter_facts(query, table, host_state, origin_state)
+    return query.order_by(table.c.dossier_id, table.c.event_id)
+
+
+def filter_facts(
+    query: Select[Any], table: Any, host_state: str | None, origin_state: str | None
+) -> Select[Any]:
+    """Return a query for facts that may be counted, of persons between these states alone."""
+    query = query.where(table.c.counted)
     if host_state is not None:
         query = query.where(table.c.host_state == host_state)
     if origin_state is not None:
         query = query.where(table.c.origin_state == origin_state)
-    return query.order_by(table.c.dossier_id, table.c.event_id)
+    return query
 
 
 def group_facts(rows: Iterable[Any]) -> Iterator[CaseFacts]:
@@ -161,7 +168,7 @@ def group_facts(rows: Iterable[Any]) -> Iterator[CaseFacts]:
     for _, group in groupby(rows, key=lambda row: row[0]):
         found = list(group)
         _, host_state, origin_state, persons, _ = found[0]
-        told = [_decode(row[4]) for row in found]
+        told = [decode_told(row[4]) for row in found]
         yield CaseFacts(
             Frame(host_state, origin_state),
             persons,
@@ -180,7 +187,7 @@ class Known(NamedTuple):
 def list_known(connection: Connection, table: Any, dossier_id: UUID, known_at: int | None) -> Known:
     """Return what is told of a person, as it holds now or held at a time."""
     query = select(table.c.told).where(table.c.dossier_id == dossier_id, held_at(table, known_at))
-    told = [_decode(bytes(row.told)) for row in connection.execute(query)]
+    told = [decode_told(bytes(row.told)) for row in connection.execute(query)]
     return Known([t.facts for t in told], [stance for t in told for stance in t.stances])
 
 

@@ -18,7 +18,7 @@ from .partner.history import PartnerHistory
 from .partner.statistics import PartnerStatistics
 from .partner.status import PartnerStatus
 from .public.figures import PublicFigures
-from .public.history import PublicHistory
+from .public.publishing import PublicHistory
 from .public.statistics import PublicStatistics
 from .public.status import PublicStatus
 from .view import Change, Told, View

@@ -5,7 +5,8 @@ the address of the deployment.
 """
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
@@ -35,7 +36,6 @@ from caseflow.formats.texts import (
 
 from .history import (
     Published,
-    list_published,
     list_taken_back,
     public_events,
 )
@@ -91,15 +91,55 @@ class Window(NamedTuple):
     tombstones: list[Published]
 
 
-def list_window(connection: Connection, view_set: str, case_id: UUID | None) -> Window:
-    """Return the newest changes of a feed; a tombstone stands in the place of what is gone."""
-    changes = list_published(connection, view_set, case_id=case_id, limit=WINDOW, newest_first=True)
+def list_window(
+    connection: Connection,
+    view_set: str,
+    case_id: UUID | None,
+    *,
+    as_of: str | None = None,
+    known_at: int | None = None,
+) -> Window:
+    """Return the newest changes of a feed; a tombstone stands in the place of what is gone.
+
+    known_at: microseconds; the newest that there were then. What was withdrawn since is gone there
+    too: no replay gives words back. as_of: a day, YYYY-MM-DD; claims that happened later are left
+    out. Of what is withdrawn nobody knows the day any more: that stays.
+    """
+    changes = list(islice(_list_newest(connection, view_set, case_id, as_of, known_at), WINDOW))
     taken_back = list_taken_back(connection, view_set, [c.sequence for c in changes])
     gone = {c.sequence: c for c in (*changes, *taken_back) if c.gone_by is not None}
     return Window(
         [change for change in changes if change.gone_by is None],
         [gone[sequence] for sequence in sorted(gone, reverse=True)],
     )
+
+
+def _list_newest(
+    connection: Connection,
+    view_set: str,
+    case_id: UUID | None,
+    as_of: str | None,
+    known_at: int | None,
+) -> Iterator[Published]:
+    """Yield the changes of a feed at a moment, newest first, read as they are wanted."""
+    table = public_events[view_set]
+    query = select(*(table.c[name] for name in Published._fields))
+    if case_id is not None:
+        query = query.where(table.c.dossier_id == case_id)
+    if known_at is not None:
+        query = query.where(table.c.published_at <= known_at)
+    query = query.order_by(table.c.sequence.desc()).limit(WINDOW)
+    found = [Published(*row) for row in connection.execute(query)]
+    while found:
+        yield from (change for change in found if _may_have_happened(change, as_of))
+        older = query.where(table.c.sequence < found[-1].sequence)
+        found = [Published(*row) for row in connection.execute(older)]
+
+
+def _may_have_happened(change: Published, as_of: str | None) -> bool:
+    if as_of is None or change.is_withdrawn:
+        return True
+    return (change.occurred.earliest or "") <= as_of
 
 
 def render_window(
@@ -116,12 +156,17 @@ def render_window(
     microseconds, the changes were made that took words back.
     """
     head = make_head(site, feed, window.changes, language)
-    tombstones = [
+    tombstones = list_tombstones(window, when)
+    return render_feed(head, [entry(c) for c in window.changes], tombstones)
+
+
+def list_tombstones(window: Window, when: Mapping[int, int]) -> list[Tombstone]:
+    """Return what stands in the place of words that are gone; when: as `render_window` takes it."""
+    return [
         Tombstone(change.entry_id, as_datetime(when[change.gone_by]))
         for change in window.tombstones
         if change.gone_by is not None
     ]
-    return render_feed(head, [entry(c) for c in window.changes], tombstones)
 
 
 def make_head(site: Site, feed: FeedName, changes: Sequence[Published], language: str) -> FeedHead:

@@ -1,0 +1,92 @@
+"""Public changes whose case is not asked: those told before, and the end of those that are erased.
+
+All of it follows from the changes and from the rows that are there, so that views made again are
+the same, whatever has become of the cases since.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, update
+
+from caseflow.domain.events import CaseErased
+from caseflow.domain.labels import LANGUAGES
+from caseflow.domain.public_changes import PublicChange
+
+from ..view import View
+from .history import public_events
+from .rows import effects_of, encode, row_of
+from .values import WITHDRAWN
+
+
+def repeat(view: View, told: Sequence[PublicChange]) -> None:
+    """Put the rows of changes that were made before, and do to earlier ones what they did."""
+    table = public_events[view.view_set]
+    for change in told:
+        row, effects = row_of(change), effects_of(change)
+        view.put(public_events, row)
+        if row["takes_back"] is not None:
+            taken = update(table).where(table.c.sequence == row["takes_back"])
+            view.write(taken.values(taken_back_by=change.sequence))
+        take_words(view, effects.gone, change.sequence)
+        for sequence, headline in effects.before:
+            before = update(table).where(table.c.sequence == sequence)
+            view.write(before.values(headline_before=headline))
+
+
+def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
+    """Leave of changes that they were there, and the code of their case.
+
+    gone_by: the change that their words went with.
+    """
+    if not sequences:
+        return
+    table = public_events[view.view_set]
+    codes = select(table.c.sequence, table.c.code).where(table.c.sequence.in_(sequences))
+    for row in view.read(codes):
+        labels = encode(dict.fromkeys(LANGUAGES, row.code))
+        emptied = {"gone_by": gone_by, "fields": b"{}", "labels": labels}
+        view.write(update(table).where(table.c.sequence == row.sequence).values(emptied))
+
+
+def erase(view: View, case_id: UUID, body: CaseErased) -> None:
+    """Leave nothing of a case but that it had changes, when, and that they were withdrawn."""
+    table = public_events[view.view_set]
+    columns = (table.c[name] for name in ("sequence", "event_id", "kind"))
+    query = select(*columns).where(table.c.case_id == case_id).order_by(table.c.sequence)
+    rows = view.read(query)
+    told: dict[UUID, int] = {}
+    for version, row in enumerate(rows, start=1):
+        left = _leave(row, told.get(row.event_id), rows[-1].sequence)
+        place = {"dossier_id": case_id, "version": version}
+        called = {
+            "code": body.code,
+            # The code begins with it.
+            "host_state": body.code[:2],
+            "labels": encode(dict.fromkeys(LANGUAGES, body.code)),
+        }
+        this = update(table).where(table.c.sequence == row.sequence)
+        view.write(this.values(left | place | called))
+        if row.kind != WITHDRAWN:
+            told[row.event_id] = row.sequence
+
+
+def _leave(row: Row[Any], told: int | None, last: int) -> dict[str, Any]:
+    """Return what is left of a change. told: the last before it that told of the same claim.
+
+    last: the last change of the case, with which all words went.
+    """
+    withdrawn = row.kind == WITHDRAWN
+    return {
+        "root_id": row.event_id,
+        "type": "",
+        "author": "",
+        "fields": b"{}",
+        "headline": "",
+        "headline_before": None,
+        "consent": b"{}",
+        "takes_back": told if withdrawn else None,
+        "taken_back_by": None,
+        "gone_by": None if withdrawn else last,
+    }
