@@ -452,7 +452,9 @@ def test_growth_that_is_not_proved_fails(log):
 
 def test_keys_of_other_types_are_no_keys_of_logs():
     with pytest.raises(InvalidNoteError):
-        verify_bundle(b"", log_key=witness_key(), older=b"")
+        verify_bundle(b"", log_key=witness_key())
+    with pytest.raises(InvalidNoteError):
+        verify_bundle(b"", log_key=key_of("full"), witness_keys=[key_of("full")])
 
 
 # -- erased and withdrawn -------------------------------------------------------------------------

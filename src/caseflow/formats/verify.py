@@ -34,10 +34,12 @@ from caseflow.formats.checkpoint import (
 )
 from caseflow.formats.merkle import hash_leaf, verify_consistency, verify_inclusion
 from caseflow.formats.note import (
+    COSIGNATURE_V1,
     ED25519,
     InvalidNoteError,
     Note,
     VerifierKey,
+    index_keys,
     verify_note,
 )
 from caseflow.formats.public_record import PUBLIC
@@ -132,6 +134,9 @@ def verify_bundle(
     of other types.
     Source: docs/bundle.md, section "Verification".
     """
+    # Keys of other types are refused, once and here.
+    index_keys([log_key], ED25519)
+    index_keys(witness_keys, COSIGNATURE_V1)
     before = None if older is None else _open_older(older, log_key)
     try:
         checked = _check_file(data, log_key)
@@ -449,8 +454,6 @@ class _Older(NamedTuple):
 
 
 def _open_older(data: bytes, log_key: VerifierKey) -> _Older:
-    if log_key.signature_type != ED25519:
-        raise InvalidNoteError("the key of a log is of type 0x01")
     if not data.startswith(b"{"):
         try:
             opened = open_checkpoint(data, log_key=log_key)
