@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from caseflow.formats.bundle import (
     TAGS,
     Entry,
+    Subject,
     disclose,
     make_bundle,
     render_any_record,
     render_bundle,
+    sign_statement,
 )
 from caseflow.formats.checkpoint import (
     Checkpoint,
@@ -82,7 +84,8 @@ class Log:
         if self.log == "full":
             fields = fields or {"type": "person.entered/1"}
         else:
-            public = {"case": str(case), "type": "person.entered", **(fields or {})}
+            claim = {} if more.get("kind") == "withdrawn" else {"claim": {"type": "person.entered"}}
+            public = {"case": str(case), **claim, **(fields or {})}
             fields = {"public": public, "inner": {"root": index}}
         make = self._make_record if self.log == "full" else self._make_public_record
         self.records.append(make(index, case, commit_fields(digest("seed", index), fields), more))
@@ -154,7 +157,7 @@ class Log:
             return str(self.records[index].case_id)
         return self.fields[index]["public"]["case"]
 
-    def bundle(self, entries=None, *, case=CASE, size=None, witnesses=True, **more):
+    def bundle(self, entries=None, *, case=CASE, size=None, witnesses=True, event_id=None, **more):
         """The bundle of a case, of all its records where no entries are given."""
         if entries is None:
             entries = [self.entry(index) for index in self.indexes_of(case, size)]
@@ -166,9 +169,10 @@ class Log:
             entries,
             log=self.log,
             checkpoint=checkpoint,
-            case_id=case,
+            subject=Subject(case, event_id),
             read_node=self.read_node(),
-            private_key=self.private_key,
+            key=key_of(self.log, self.private_key),
+            sign=lambda statement: sign_statement(statement, self.private_key),
             **more,
         )
 
@@ -190,7 +194,7 @@ def erased(log):
         {"reason": "asked for", "type": "case.erased/1"}
         if log.log == "full"
         else {"takes_back": 23},
-        **({} if log.log == "full" else {"kind": "withdrawn"}),
+        **({} if log.log == "full" else {"kind": "withdrawn", "commitments": ()}),
     )
     indexes = log.indexes_of()
     gone = indexes[:-1] if log.log == "full" else indexes

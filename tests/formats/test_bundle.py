@@ -66,8 +66,12 @@ def golden_public():
     """A case of which one change was withdrawn."""
     log = Log("public")
     for number in range(4):
-        log.add({"labels": {"ru": "М. М."}, "type": f"t.{number}"})
-    log.add({"takes_back": 2, "type": "t.1"}, kind="withdrawn", event_id=id_of("event", 1))
+        log.add({"labels": {"ru": "М. М."}, "claim": {"type": f"t.{number}"}})
+    log.add(
+        {"labels": {"ru": "KZ-7Q3K-9F2M"}, "takes_back": 2},
+        kind="withdrawn",
+        event_id=id_of("event", 1),
+    )
     entries = [log.entry(i) for i in range(5)]
     entries[1] = log.entry(1, gone="withdrawn", gone_with=4)
     return log.bundle(entries)

@@ -6,7 +6,7 @@ is for `verify.py` to find out. No clock and no randomness; nodes of trees are r
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -178,6 +178,16 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             _require_event(self.log, event)
 
 
+class Subject(msgspec.Struct, frozen=True):
+    """What a bundle is of: a case, or one event of it."""
+
+    case_id: UUID
+    event_id: UUID | None = None
+
+
+SignStatement: TypeAlias = Callable[[Statement], Note]
+
+
 # -- making ---------------------------------------------------------------------------------------
 
 
@@ -212,39 +222,38 @@ def make_bundle(
     *,
     log: LogName,
     checkpoint: SignedCheckpoint,
-    case_id: UUID,
-    event_id: UUID | None = None,
+    subject: Subject,
     since: int | None = None,
     read_node: ReadNode,
-    private_key: Ed25519PrivateKey,
+    key: VerifierKey,
+    sign: SignStatement,
 ) -> Bundle:
     """Return the bundle of what a log has of a case, or of one event, signed by the log.
 
     entries: all of the records there are at the checkpoint's size, ascending by index.
     checkpoint: with the cosignatures to be shown; lines of others are left out.
-    read_node: of the tree; read below the checkpoint's size alone. private_key: the log's.
+    read_node: of the tree; read below the checkpoint's size alone. key, sign: the log's.
     since: an older size, from which growth is to be proved.
     Raises InvalidBundleError where there is nothing, or too much, or a record is not in the tree;
     InvalidTreeError for a size that is greater than the checkpoint's.
     """
     head = TreeHead(checkpoint.checkpoint.size, checkpoint.checkpoint.root)
-    origin = checkpoint.checkpoint.origin
     older = None if since is None else TreeHead(since, read_range(since, read_node).root)
     statement = Statement(
-        origin=origin,
+        origin=checkpoint.checkpoint.origin,
         head=head,
-        case_id=case_id,
-        event_id=event_id,
+        case_id=subject.case_id,
+        event_id=subject.event_id,
         since=older,
         lines=tuple(_make_line(entry) for entry in entries),
     )
-    signature = _find_log_signature(checkpoint)
+    own = _find_signature(checkpoint, key)
     return Bundle(
         log=log,
-        key=VerifierKey(origin, private_key.public_key().public_bytes_raw()),
+        key=key,
         witnesses=tuple(one.key for one in checkpoint.cosignatures),
-        checkpoint=Note(checkpoint.note.text, (signature, *_list_cosignatures(checkpoint))),
-        statement=sign_statement(statement, private_key),
+        checkpoint=Note(checkpoint.note.text, (own, *_list_cosignatures(checkpoint))),
+        statement=sign(statement),
         consistency=_prove_growth(since, head.size, read_node),
         events=tuple(_make_event(entry, head.size, read_node) for entry in entries),
     )
@@ -279,10 +288,9 @@ def _prove_growth(since: int | None, size: int, read_node: ReadNode) -> tuple[by
     return () if since is None else tuple(prove_consistency(since, size, read_node))
 
 
-def _find_log_signature(checkpoint: SignedCheckpoint) -> Signature:
-    origin = checkpoint.checkpoint.origin
+def _find_signature(checkpoint: SignedCheckpoint, key: VerifierKey) -> Signature:
     for one in checkpoint.note.signatures:
-        if one.name == origin and len(one.value) == 64:
+        if (one.name, one.key_id) == (key.name, key.key_id):
             return one
     raise InvalidBundleError("the log did not sign its checkpoint")
 

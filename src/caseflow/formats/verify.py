@@ -417,7 +417,8 @@ def _get_type(event: BundleEvent) -> str | None:
     if isinstance(event.record, Record):
         value = next((one.value for one in event.fields if one.path == _TYPE), None)
     else:
-        value = _get_public(event).get("type")
+        claim = _get_public(event).get("claim")
+        value = claim.get("type") if isinstance(claim, dict) else None
     return value if isinstance(value, str) else None
 
 
@@ -473,7 +474,7 @@ def _check_older(checked: _Checked, older: _Older) -> Iterable[_Remark]:
     statement = checked.statement
     head, since = statement.head, statement.since
     if older.statement is not None:
-        yield from _compare(older.statement, statement)
+        yield from _compare(checked.bundle.log, older.statement, statement)
     if older.head.size > head.size:
         yield _Remark(INCOMPLETE, f"the older file is of a greater size, {older.head.size}")
     elif older.head.size == head.size:
@@ -487,7 +488,7 @@ def _check_older(checked: _Checked, older: _Older) -> Iterable[_Remark]:
         yield _Remark(VERIFIED, f"the log grew from the size {since.size}")
 
 
-def _compare(older: Statement, newer: Statement) -> Iterable[_Remark]:
+def _compare(log: LogName, older: Statement, newer: Statement) -> Iterable[_Remark]:
     """Yield where two statements of one log contradict each other."""
     lines = {line.index: line for line in newer.lines}
     is_same = older.case_id == newer.case_id and older.event_id is newer.event_id is None
@@ -495,7 +496,9 @@ def _compare(older: Statement, newer: Statement) -> Iterable[_Remark]:
         now = lines.get(before.index)
         if now is None:
             if is_same and before.index < newer.head.size:
-                yield _Remark(FAILED, f"{before.index} was of the case and is left out")
+                # What the public was told of one case may be told of another by now.
+                status: Status = FAILED if log == "full" else INCOMPLETE
+                yield _Remark(status, f"{before.index} was of the case and is left out")
         elif now.record_hash != before.record_hash:
             yield _Remark(FAILED, f"{before.index} was another record")
         elif before.gone == "erased" and now.gone != "erased":
