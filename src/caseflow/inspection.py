@@ -39,10 +39,14 @@ class Check(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a check has seen; problems: none where all is well."""
+    """What a check has seen; problems: none where all is well.
+
+    is_seen: False where it was not carried out, since another that it needs has failed.
+    """
 
     problems: Sequence[str]
     note: str = ""
+    is_seen: bool = True
 
 
 class Finding(NamedTuple):
@@ -75,11 +79,11 @@ CASE_KEYS: Final = Check(
     "The key store is another one, or older than the records: these cases cannot be read.",
     _NEWER_KEYS,
 )
-MASTER_KEY: Final = Check(
-    "master key",
-    "The master key is not that of this key store, or keys were altered: what is sealed under "
-    "them cannot be read.",
-    "Put back the master key of this key store, or another copy of the key store.",
+KEY_FILES: Final = Check(
+    "key files",
+    "They are not those of this key store, or keys in it were altered: what is sealed cannot be "
+    "read, or nothing can be signed.",
+    "Put back the files that this key store was used with last, or another copy of the key store.",
 )
 RECORDS: Final = Check(
     "records", "Events were changed behind the service's back, or by the disk.", _OLDER
@@ -88,13 +92,15 @@ LOGS: Final = Check(
     "signed checkpoints",
     "What was signed, and shown to others, is not what is here: going on would be a fork, which "
     "every witness sees and everybody who holds an older proof.",
-    "Restore a newer copy, or recover to a later time, until all that was signed is there.",
+    "Restore a newer copy, or recover to a later time, until all that was signed is there. Where "
+    "it is lost for good, say so in public, begin a new log (CASEFLOW_LOG_ORIGIN) and check again.",
 )
 LEDGER: Final = Check(
     "ledger",
     "What was withdrawn or erased since the copy was made may be public again.",
-    "Serve nothing. Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, "
-    "and check again.",
+    "Put the ledger in its place (CASEFLOW_LEDGER_FILE), see to what failed above, and check "
+    "again. If it is lost for good, an empty file in its place says so: look for yourself at what "
+    "is public then.",
 )
 VIEWS: Final = Check(
     "views",
@@ -102,7 +108,7 @@ VIEWS: Final = Check(
     "Run `caseflow rebuild`, which makes the views anew from the log, and check again.",
 )
 CHECKS: Final = (
-    DATABASE, KEY_STORE, SCHEMA, ORDER, CASE_KEYS, MASTER_KEY, RECORDS, LOGS, LEDGER, VIEWS,
+    DATABASE, KEY_STORE, SCHEMA, ORDER, CASE_KEYS, KEY_FILES, RECORDS, LOGS, LEDGER, VIEWS,
 )  # fmt: skip
 """All checks, in the order in which they are carried out."""
 
@@ -135,16 +141,16 @@ class _Inspection:
         yield self._try(ORDER, self._check_order, SCHEMA)
         yield self._try(CASE_KEYS, self._check_case_keys, SCHEMA)
         # Only now: an empty key store would be bound to whatever master key there is.
-        yield self._try(MASTER_KEY, self._check_master_key, CASE_KEYS)
-        yield self._try(RECORDS, self._check_records, CASE_KEYS, MASTER_KEY)
-        yield self._try(LOGS, self._check_logs, ORDER, CASE_KEYS, MASTER_KEY)
-        yield self._try(LEDGER, self._apply_ledger, ORDER, CASE_KEYS, MASTER_KEY, RECORDS, LOGS)
-        yield self._try(VIEWS, self._check_views, ORDER, CASE_KEYS, MASTER_KEY, RECORDS)
+        yield self._try(KEY_FILES, self._check_key_files, CASE_KEYS)
+        yield self._try(RECORDS, self._check_records, CASE_KEYS, KEY_FILES)
+        yield self._try(LOGS, self._check_logs, ORDER, CASE_KEYS, KEY_FILES)
+        yield self._try(LEDGER, self._apply_ledger, ORDER, CASE_KEYS, KEY_FILES, RECORDS, LOGS)
+        yield self._try(VIEWS, self._check_views, ORDER, CASE_KEYS, KEY_FILES, RECORDS)
 
     def _try(self, check: Check, look: Callable[[], Outcome], *needed: Check) -> Finding:
         """Carry out a check, unless one that it needs has failed."""
         lacking = [other.name for other in needed if other in self._failed]
-        outcome = Outcome([f"not looked at: first see to: {lacking[0]}"]) if lacking else _do(look)
+        outcome = _not_seen(lacking[0]) if lacking else _do(look)
         if outcome.problems:
             self._failed.append(check)
         return Finding(check, outcome)
@@ -172,7 +178,7 @@ class _Inspection:
         with self._read() as connection:
             return Outcome(check_case_keys(connection, self._keys_engine))
 
-    def _check_master_key(self) -> Outcome:
+    def _check_key_files(self) -> Outcome:
         return Outcome(check_wrapping(open_keys(self._settings, self._keys_engine)))
 
     def _check_records(self) -> Outcome:
@@ -188,22 +194,20 @@ class _Inspection:
             return Outcome(house.check_logs())
 
     def _apply_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
+        path, note = self._settings.ledger_file, ""
         if not path.exists():
-            return self._judge_missing_ledger()
+            # It is told of each erasure. Applied, it would be there again, and lack the rest.
+            if list_destroyed_keys(self._keys_engine):
+                return Outcome([f"{path} is not there, but cases were erased: it must have been"])
+            note = f"; {path} is not there, which is right if nothing was ever taken back"
         with self._house() as house:
+            # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
             try:
-                return Outcome([], f"{house.apply_ledger()} lines had to be applied again")
+                done = house.apply_ledger()
             finally:
                 house.writer.stop()
-
-    def _judge_missing_ledger(self) -> Outcome:
-        path = self._settings.ledger_file
-        destroyed = list_destroyed_keys(self._keys_engine)
-        if destroyed:
-            return Outcome([f"{path} is not there, but {len(destroyed)} cases were erased"])
-        return Outcome([], f"{path} is not there: that is right if nothing was ever taken back")
+        return Outcome([], f"{done} withdrawals and erasures were repeated{note}")
 
     def _check_views(self) -> Outcome:
         with self._house() as house, _undone(self._engine) as connection:
@@ -219,7 +223,7 @@ class _Inspection:
 
     @contextmanager
     def _house(self) -> Iterator[House]:
-        """Yield a house that was not started: nobody writes, and no embargo ends."""
+        """Yield a house that was not started."""
         house = House(self._settings)
         try:
             yield house
@@ -243,6 +247,10 @@ def _undone(engine: Engine) -> Iterator[Connection]:
             connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
         connection.rollback()
+
+
+def _not_seen(lacking: str) -> Outcome:
+    return Outcome([f"not looked at: first see to: {lacking}"], is_seen=False)
 
 
 def _do(look: Callable[[], Outcome]) -> Outcome:

@@ -193,3 +193,29 @@ def test_the_public_history_has_the_public_numbers(service: Service) -> None:
         assert event == service.get(f"/v1/events/{event['id']}").json()
     for event in known:
         assert event == author.get(f"/v1/events/{event['id']}").json()
+
+
+def test_no_replay_tells_a_partner_what_was_hidden_from_it_since(service: Service) -> None:
+    """Known then or not: who may read now decides."""
+    author, stranger = service.partner(*AUTHOR), service.partner("events:write")
+    consent = {"publish": "name", "basis": "own", "share": True}
+    names = [{"text": "Vufibadut", "language": "en", "kind": "primary"}]
+    case = author.open(consent=consent, subject={"names": names})
+    told = author.tell(case, "extradition.granted", place="Vufimirut", visibility="partners")
+    addresses = [f"/v1/cases/{case['id']}", f"/v1/cases/{case['id']}/events", "/v1/cases"]
+
+    def look() -> str:
+        query = {"known_at": told["recorded_at"]}
+        return "".join(stranger.get(address, **query).text for address in addresses)
+
+    assert {"Vufibadut", "Vufimirut", "extradition_granted"} <= set(look().split('"'))
+    author.post(f"/v1/events/{told['id']}/visibility", {"visibility": "restricted"})
+    assert "Vufibadut" in look()
+    assert not {"Vufimirut", "extradition_granted", told["id"]} & set(look().split('"'))
+    version = author.get(addresses[0]).headers["etag"]
+    less = {"consent": {"publish": "anonymous", "basis": "own"}}
+    author.post(f"{addresses[0]}/consent", less, **{"If-Match": version})
+    assert "Vufibadut" not in look()
+    # Its author goes on seeing what it told.
+    then = author.get(addresses[1], known_at=told["recorded_at"]).text
+    assert "Vufimirut" in then

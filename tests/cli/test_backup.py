@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -198,8 +199,8 @@ def test_a_house_comes_back_elsewhere(
     run("backup", "records/a.db", "--keys", "keys")
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "caseflow-master.key").write_bytes((place / "caseflow-master.key").read_bytes())
-    (elsewhere / "caseflow-master.key").chmod(0o600)
+    for key in place.glob("*.key"):
+        shutil.copy(key, elsewhere)
     (copy,) = place.glob("keys/*")
     monkeypatch.chdir(elsewhere)
     result = run("restore", str(place / "records" / "a.db"), "--keys", str(copy))
@@ -227,7 +228,7 @@ def test_what_holds_events_is_moved_aside_and_only_when_asked(run: Run, place: P
     assert result.exit_code == 0
     assert head_of(place / "caseflow.db") == SOME
     aside = place / "caseflow.db.before-20260210T120000Z"
-    assert f"what was there is now {aside}" in result.stderr
+    assert f"what was there is now {aside}; remove it once all checks hold" in result.stderr
     assert head_of(aside) == len(LINES)
     assert not list(place.glob("*.restored*"))
 
@@ -309,6 +310,15 @@ def test_what_fails_is_told_with_what_to_do(run: Run, place: Path) -> None:
     assert "caseflow rebuild" in lines[2]
     assert run("rebuild").exit_code == 0
     assert run("restore", "--check").exit_code == 0
+
+
+def test_what_could_not_be_looked_at_is_said_without_more(run: Run, place: Path) -> None:
+    (place / "caseflow-master.key").unlink()
+    result = run("restore", "--check")
+    assert result.exit_code == 1
+    assert (
+        "failed  records\n        not looked at: first see to: key files\nfailed" in result.stdout
+    )
 
 
 def test_what_was_signed_and_is_missing_is_told(

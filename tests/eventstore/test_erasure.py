@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import make_url, select
 
-from caseflow.bootstrap import House, open_keys
+from caseflow.bootstrap import House, make_application, open_keys
 from caseflow.database import begin_read, make_engine
 from caseflow.domain.case import Case
 from caseflow.domain.commands import (
@@ -20,6 +21,7 @@ from caseflow.domain.commands import (
     CorrectClaim,
     MergeCase,
     RetractClaim,
+    Review,
     UnmergeCase,
 )
 from caseflow.domain.errors import (
@@ -32,6 +34,7 @@ from caseflow.domain.events import CaseErased, Consent, Erased
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.erased import erasures
 from caseflow.eventstore.erasure import Erasure, Grounds
+from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.names import external_ids
 from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import WrongMasterKeyError
@@ -52,6 +55,7 @@ from tests.houses import (
     new_partner,
     new_settings,
     refusal_of,
+    render,
     run_house,
     settings_for,
 )
@@ -122,6 +126,13 @@ def test_one_admin_alone_erases_nothing(house: House) -> None:
     assert house.finish_erasures() == 0
     assert isinstance(list_events_of(house, case)[-1].body, CaseErased) is False
     desk.tell(case)
+
+
+def test_what_is_kept_in_memory_is_forgotten_here_too(house: House) -> None:
+    forgotten: list[bool] = []
+    house.eraser.on_erased(lambda: forgotten.append(True))
+    erase(house, new_partner(house).open())
+    assert forgotten == [True]
 
 
 def test_the_second_admin_gives_the_same_grounds(house: House) -> None:
@@ -210,6 +221,7 @@ def test_not_one_word_is_left_in_any_table_or_file(house: House, settings: Setti
     erase(house, case)
     with begin_read(house.engine) as connection:
         check_absent(dump_tables(connection), words, "the database")
+        assert connection.execute(select(name_index)).all() == []
     with begin_read(house.keys_engine) as connection:
         check_absent(dump_tables(connection), words, "the key store")
     for path in list_files(settings):
@@ -340,6 +352,38 @@ def test_a_merge_into_a_case_that_is_gone_is_refused(house: House) -> None:
     assert isinstance(refusal_of(desk.submit_act(MergeCase, stays, into=gone)), InvalidInputError)
     desk.tell(stays)
     check_house(house)
+
+
+def test_a_merge_that_waits_cannot_be_approved_once_the_other_case_is_gone(house: House) -> None:
+    desk, reviewer = new_partner(house), new_partner(house, "events:write", "review")
+    gone, stays = desk.open(), desk.open()
+    desk.act(MergeCase, stays, into=gone)
+    # Once somebody has said that they are two persons, a merge waits for a second partner.
+    desk.act(UnmergeCase, stays)
+    waiting = desk.act(MergeCase, stays, into=gone)
+    erase(house, gone)
+    refused = refusal_of(reviewer.submit_act(Review, stays, target=waiting, decision="approve"))
+    assert isinstance(refused, ConflictError)
+    desk.tell(stays)
+    check_house(house)
+
+
+def test_a_request_from_before_is_answered_without_the_case_that_is_gone(house: House) -> None:
+    desk = new_partner(house)
+    gone, stays = desk.open(), desk.open()
+    desk.act(MergeCase, stays, into=gone)
+    attempt = desk.cases.attempt(desk.caller, "key", "request")
+    claim = msgspec.convert({"type": "person.died", "occurred": "2025-05-01"}, AnyClaim)
+
+    def post() -> Any:
+        told = desk.cases.record_claim(desk.caller, str(stays), claim, render, attempt=attempt)
+        return told.result(GIVE_UP_SECONDS)
+
+    first = post()
+    desk.act(UnmergeCase, stays)
+    erase(house, gone)
+    again = post()
+    assert (again.replayed, again.rendered) == (True, first.rendered)
 
 
 def test_views_made_again_are_the_same(house: House) -> None:
@@ -500,9 +544,49 @@ def test_a_restored_backup_publishes_nothing_again(
             assert house.apply_ledger() == 0
             words = list(canaries.fields)
             assert isinstance(list_events_of(house, erased)[-1].body, CaseErased)
+            told = [line for line in house.ledger.read() if line.case_id == erased]
+            assert [line.kind for line in told][-1] == "erasure"
+            assert {line.event_id for line in told if line.kind == "erasure"} == {None}
             check_house(house)
             with begin_read(house.engine) as connection:
                 check_absent(dump_tables(connection), words[:20], "the database")
+
+
+def test_the_service_applies_the_ledger_before_it_answers(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with new_settings("sqlite", request, tmp_path) as settings:
+        with run_house(settings) as house:
+            desk = new_partner(house)
+            case = desk.open("anonymous")
+            told = desk.tell(case, visibility="public")
+        backup = tmp_path.parent / f"{tmp_path.name}-backup"
+        copy_sqlite(settings, backup)
+        with run_house(settings) as house:
+            desk.at(house.cases).act(RetractClaim, case, claim_id=told, reason="unsafe")
+            assert len(house.ledger.read()) == 1
+        restore_sqlite(settings, backup)
+        with TestClient(make_application(settings)) as client:
+            assert client.get(f"/v1/cases/{case}").status_code == 410
+            assert client.get(f"/v1/events/{told}").status_code == 410
+
+
+def test_a_lost_ledger_brings_nobody_back_whose_key_is_destroyed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with new_settings("sqlite", request, tmp_path) as settings:
+        with run_house(settings) as house:
+            case = tell_everything(new_partner(house), Canaries())
+        backup = tmp_path.parent / f"{tmp_path.name}-backup"
+        copy_sqlite(settings, backup)
+        with run_house(settings) as house:
+            erase(house, case)
+        restore_sqlite(settings, backup)
+        settings.ledger_file.unlink()
+        with run_house(settings) as house:
+            assert house.apply_ledger() == 1
+            assert list_shown(house) == []
+            check_house(house)
 
 
 def test_what_was_published_again_since_is_not_hidden(house: House) -> None:

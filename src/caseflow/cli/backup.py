@@ -32,6 +32,9 @@ _TOGETHER: Final = (
     "place for the keys, best on another machine, or give --together"
 )
 
+# It holds what may have been erased since, in words or in keys.
+_ASIDE: Final = "remove it once all checks hold"
+
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -158,11 +161,10 @@ def _put_back(settings: "Settings", file: Path | None, keys: Path | None, replac
             exchanges.append(exchange)
         now = _now()
         for (source, target), exchange in zip(places, exchanges, strict=True):
-            advice = "; remove it once all checks hold" if source == keys else ""
             aside = exchange.carry_out(now)
             click.echo(f"{escape(str(source))} is now {escape(str(target))}", err=True)
             if aside is not None:
-                click.echo(f"what was there is now {escape(str(aside))}{advice}", err=True)
+                click.echo(f"what was there is now {escape(str(aside))}; {_ASIDE}", err=True)
 
 
 def _refuse_to_replace(target: Path, table: str, replace: bool) -> None:
@@ -187,18 +189,19 @@ def _inspect(settings: "Settings") -> list[str]:
 
     failed = []
     for finding in inspect(settings):
-        click.echo(escape_finding(finding))
+        click.echo(_describe(finding))
         if not finding.holds:
             failed.append(finding.check.name)
     return failed
 
 
-def escape_finding(finding: "Finding") -> str:
+def _describe(finding: "Finding") -> str:
     """Return the lines that tell of a check."""
-    check, (problems, note) = finding
+    check, (problems, note, is_seen) = finding
     if finding.holds:
         return escape(f"ok      {check.name}" + (f": {note}" if note else ""))
-    lines = [f"failed  {check.name}", *problems, check.meaning, check.advice]
+    explanation = [check.meaning, check.advice] if is_seen else []
+    lines = [f"failed  {check.name}", *problems, *explanation]
     return "\n        ".join(escape(line) for line in lines)
 
 

@@ -20,6 +20,7 @@ from .replay import replay
 from .serve import serve
 from .terminal import escape
 from .verify import verify
+from .witness import witness
 
 
 class _Commands(click.Group):
@@ -49,7 +50,7 @@ def main() -> None:
 
 for command in (
     serve, migrate, demo, import_, export, replay, verify, rebuild, backup, restore, erase, freeze,
-    unfreeze, partner, key, openapi,
+    unfreeze, partner, key, witness, openapi,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -251,6 +251,16 @@ class Case:
             as_of=as_of,
         )
 
+    def limit_to(self, now: "Case") -> None:
+        """Let nobody read more of this case, as it was earlier, than may be read of it now.
+
+        Who may read a claim now decides, as it does in statistics, whenever it was told; who the
+        person is, and may be called, is told where that was agreed to then and is agreed to now.
+        """
+        self.consent = narrower_of(now.consent, self.consent)
+        for recorded in self.claims.values():
+            recorded.visibility = now.claims[recorded.event_id].visibility
+
     def evolve(self, event: Event) -> None:
         """Apply the next event of this case."""
         self.version = event.originator_version

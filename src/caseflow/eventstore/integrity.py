@@ -10,15 +10,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
-from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy import Connection, Engine, Row, Select, exists, func, select
 
 from caseflow.database import begin_read, wrapped_errors
 from caseflow.domain.errors import CaseflowError
+from caseflow.domain.events import HOUSE_ID
 from caseflow.formats.record import commit_fields
 from caseflow.formats.seal import unseal
 
 from .keys import KeyStore, find_missing_keys, is_store_empty
-from .mapper import TIME_BYTES, key_owner_of, read_record
+from .mapper import ERASURE_TOPIC, TIME_BYTES, key_owner_of, read_record
 from .publications import StoredPublication, list_publications, unseal_publication
 from .recorder import LogGapError
 from .tables import events, log_head
@@ -97,6 +98,9 @@ def check_case_keys(connection: Connection, keys_engine: Engine) -> list[str]:
     A key store that was lost, is another one, or older than the log, shows here.
     """
     found = set(connection.scalars(select(events.c.originator_id).distinct()))
+    if connection.scalar(select(exists().where(events.c.topic == ERASURE_TOPIC))):
+        # What tells of an erasure is sealed under the key of the house.
+        found.add(HOUSE_ID)
     if found and is_store_empty(keys_engine):
         return ["the key store is empty, and the log holds events"]
     missing = find_missing_keys(keys_engine, found)

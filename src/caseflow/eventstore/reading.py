@@ -72,7 +72,7 @@ class LogReader:
     ) -> Dossier | None:
         """Return all cases of the person whom a case is about, or None where it is not there.
 
-        known_at: microseconds; as all was known then.
+        known_at: microseconds; as all was known then, and no more of it than may be read now.
         """
         connection = snapshot.connection
         root = find_root(connection, case_id, known_at)
@@ -89,10 +89,14 @@ class LogReader:
         return Dossier(main, tuple(case for case in merged if case is not None))
 
     def _find(self, snapshot: Snapshot, case_id: UUID, known_at: int | None) -> Case | None:
-        if known_at is not None:
-            return Case.from_events(self.list_events(snapshot, case_id, known_at=known_at))
         version = find_last_version(snapshot.connection, case_id)
-        return self.find_case(snapshot, case_id, version) if version else None
+        now = self.find_case(snapshot, case_id, version) if version else None
+        if known_at is None or now is None:
+            return now
+        then = Case.from_events(self.list_events(snapshot, case_id, known_at=known_at))
+        if then is not None:
+            then.limit_to(now)
+        return then
 
     def forget(self, case_id: UUID) -> None:
         """Drop a case from memory."""
