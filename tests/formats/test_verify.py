@@ -20,10 +20,17 @@ from caseflow.formats.bundle import (
     TreeHead,
     parse_statement,
     render_bundle,
+    render_statement,
     sign_statement,
 )
-from caseflow.formats.checkpoint import cosign_checkpoint
-from caseflow.formats.note import InvalidNoteError, Note, parse_note, render_verifier_key
+from caseflow.formats.checkpoint import cosign_checkpoint, render_checkpoint
+from caseflow.formats.note import (
+    InvalidNoteError,
+    Note,
+    parse_note,
+    render_verifier_key,
+    sign_text,
+)
 from caseflow.formats.verify import verify_bundle
 from tests.formats.bundles import (
     CASE,
@@ -409,11 +416,27 @@ def test_a_statement_of_another_checkpoint_fails(log):
         {"origin": "elsewhere.example"},
     ):
         lines = parse_statement(log.bundle().statement.text).lines[:5]
-        try:
-            found = verify_twice(with_statement(log.file(), log, lines=lines, **more), log=log.log)
-        except InvalidNoteError:
-            continue
+        data = with_statement(log.file(), log, lines=lines, **more)
+        found = verify_twice(data, log=log.log)
         assert (found["status"], found["events"]) == ("FAILED", [])
+
+
+def test_a_checkpoint_of_another_origin_fails(log):
+    """The log's key signed it, under its own name, with another name in the text."""
+    head = structs.replace(log.head(), origin="elsewhere.example")
+    old = parse_statement(log.bundle().statement.text)
+    texts = {
+        "checkpoint": render_checkpoint(head),
+        "statement": render_statement(structs.replace(old, origin=head.origin)),
+    }
+
+    def change(document):
+        for member, text in texts.items():
+            note = Note(text, (sign_text(text, ORIGINS[log.log], LOG_KEY),))
+            document[member] = bundle_module.render_note(note).decode()
+
+    found = verify_twice(edit(log.file(witnesses=False), change), log=log.log)
+    assert found["remarks"] == ["the checkpoint is of another log"]
 
 
 def test_a_checkpoint_in_the_place_of_the_statement_fails(log):
