@@ -112,6 +112,7 @@ def settings_for(database_url: str, keys_url: str, folder: Path, **environ: str)
             "CASEFLOW_DATABASE_URL": database_url,
             "CASEFLOW_KEYS_URL": keys_url,
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
             "CASEFLOW_LEDGER_FILE": str(folder / "ledger.ndjson"),
             **environ,
         }
@@ -227,15 +228,19 @@ def render(found: Recorded) -> Told:
 
 
 class Desk:
-    """A partner at work: opens cases and tells what happened, in futures or one by one."""
+    """A partner at work: opens cases and tells what happened, in futures or one by one.
 
-    def __init__(self, cases: Cases, caller: Caller) -> None:
+    key: that it shows to the API.
+    """
+
+    def __init__(self, cases: Cases, caller: Caller, key: str = "") -> None:
         self.cases = cases
         self.caller = caller
+        self.key = key
 
     def at(self, cases: Cases) -> "Desk":
         """Return the same partner before another writer."""
-        return Desk(cases, self.caller)
+        return Desk(cases, self.caller, self.key)
 
     def submit_case(
         self, publish: str = "none", *, attempt: Attempt | None = None, **fields: Any
@@ -313,7 +318,7 @@ def new_partner(
         )
         caller = find_caller(connection, digest_key(key), house.clock())
     assert caller is not None
-    return Desk(house.cases, caller)
+    return Desk(house.cases, caller, key)
 
 
 def submit_demo_cases(desk: Desk, prefix: str = "") -> "list[Future[Any]]":

@@ -26,7 +26,7 @@ from caseflow.eventstore.tables import log_head
 from caseflow.eventstore.wrapping import WrongMasterKeyError
 from caseflow.projections.partner.status import find_version
 from caseflow.projections.rebuild import digest, empty
-from caseflow.settings import Settings
+from caseflow.settings import Settings, SettingsError
 from tests.checks import check_house
 from tests.houses import (
     answer_of,
@@ -37,6 +37,9 @@ from tests.houses import (
     settings_for,
     submit_demo_cases,
 )
+
+# That of the worked example in docs/proof.md.
+WITNESS = "witness.example/w1+20324abe+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X"
 
 
 @pytest.fixture
@@ -221,3 +224,20 @@ def test_views_of_an_older_shape_are_made_anew_by_the_migration(settings: Settin
         with house.reader.snapshot() as snapshot:
             assert find_version(snapshot.connection, snapshot.view_set, case) is not None
         check_house(house)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "nonsense",
+        # The key of a log, not of a witness.
+        "caseflow.example/v1/log/full+5b1d5025+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+        ",".join([WITNESS, WITNESS]),
+    ],
+)
+def test_keys_that_are_not_those_of_witnesses_stop_the_start(settings: Settings, keys: str) -> None:
+    with (
+        pytest.raises(SettingsError, match="CASEFLOW_WITNESSES"),
+        open_house(replace(settings, witnesses=tuple(keys.split(",")))),
+    ):
+        pass

@@ -26,6 +26,7 @@ from caseflow.eventstore import names, partners, tables
 from caseflow.projections import projector
 from caseflow.projections.public.feed import WINDOW
 from caseflow.projections.view import registered
+from caseflow.proof import tile_store
 from caseflow.settings import DEFAULTS, read_settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -180,6 +181,7 @@ def test_the_changelog_counts_right() -> None:
 def test_every_table_has_its_place_in_the_privacy_page() -> None:
     page = (ROOT / "docs" / "privacy.md").read_text("utf-8")
     stored = {t.name for t in tables.metadata.tables.values()} - {"log_head", "tracking"}
+    stored |= set(tile_store.metadata.tables)
     # Imported here, the modules have defined their tables.
     assert {names.external_ids.name, partners.partners.name} < stored
     assert len(registered) > len(projector.PROJECTIONS)

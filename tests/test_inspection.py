@@ -40,6 +40,7 @@ GROUNDS = Grounds(reason="The person asked for it.", legal_basis="Withdrawal of 
 NAMES = [check.name for check in CHECKS]
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+# What migrations made since 0008.
 
 
 class Deployment(NamedTuple):

@@ -16,7 +16,11 @@ from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
-from caseflow.eventstore.key_files import MasterKeyFile, read_or_create_master_key
+from caseflow.eventstore.key_files import (
+    MasterKeyFile,
+    read_or_create_master_key,
+    read_or_create_signing_key,
+)
 from caseflow.eventstore.key_use import KeyUses
 from caseflow.eventstore.keys import (
     KeyStore,
@@ -32,15 +36,24 @@ from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, 
 from caseflow.eventstore.read_log import ReadLog
 from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds, read_head
+from caseflow.eventstore.records import EventRecords, PublicationRecords
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
 from caseflow.eventstore.tables import events, log_head
 from caseflow.eventstore.wrapping import KeyedHash
 from caseflow.eventstore.writer import Writer
+from caseflow.formats.note import InvalidNoteError, VerifierKey
+from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG
 from caseflow.projections.partner.history import Placed, list_by_key, list_due
 from caseflow.projections.projector import HouseProjector
 from caseflow.projections.rebuild import rebuild
 from caseflow.projections.view import VIEW_SETS
-from caseflow.settings import Settings, read_settings
+from caseflow.proof.checkpoints import Checkpoints, find_pinned_key
+from caseflow.proof.origins import Origins
+from caseflow.proof.publisher import Publisher
+from caseflow.proof.served import ServedLog, parse_witness_key
+from caseflow.proof.signing import Signer, make_signer
+from caseflow.proof.source import Log, LogName
+from caseflow.settings import Settings, SettingsError, read_settings
 
 # The framework takes most of a second to load, and most commands do without it.
 if TYPE_CHECKING:
@@ -52,6 +65,9 @@ EMBARGO_SECONDS: Final = 1.0
 # Cases in which a key's events are hidden, before the next are asked for.
 HIDDEN_TOGETHER: Final = 100
 KEY_USE_SECONDS: Final = 1.0
+# How long the logs wait for news, and after a signature for more that goes into the next one.
+PUBLISH_SECONDS: Final = 1.0
+GATHER_SECONDS: Final = 0.2
 ERASURE_SECONDS: Final = 1.0
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
@@ -78,7 +94,9 @@ class House:
         try:
             newest = list_newest_cases(self.engine, NEWEST_EVENTS)
             check_keys_for_log(self.keys_engine, newest)
+            witnesses = read_witnesses(settings)
             self.keys = open_keys(settings, self.keys_engine)
+            signer = open_signer(settings, self.keys)
         except BaseException:
             # Nobody gets this house, so nobody could close it.
             self.let_go()
@@ -116,12 +134,28 @@ class House:
         )
         self.watcher = self.recorder.watch()
         self.key_uses = KeyUses(self.engine, clock)
+        self._open_logs(signer, witnesses)
         self._timers = (
             # Only an event, never a read, ends an embargo.
             Timer("embargoes", EMBARGO_SECONDS, self.release_due),
             Timer("key-uses", KEY_USE_SECONDS, self.key_uses.write_due),
             Timer("erasures", ERASURE_SECONDS, self.eraser.follow),
         )
+
+    def _open_logs(self, signer: Signer, witnesses: tuple[VerifierKey, ...]) -> None:
+        """Set up what signs the logs and what is served of them."""
+        checkpoints = Checkpoints(self.keys.read, self.keys.write)
+        origins = Origins(checkpoints, self.settings.log_origin, self.settings.base_url)
+        logs = (
+            Log("full", FULL_LOG_TAG, EventRecords(self.keys)),
+            Log("public", PUBLIC_LOG_TAG, PublicationRecords(self.keys)),
+        )
+        self.publisher = Publisher(self.engine, logs, checkpoints, origins, signer, self.clock)
+        self.served_logs: dict[LogName, ServedLog] = {
+            log.name: ServedLog(self.engine, log, checkpoints, origins, signer, witnesses)
+            for log in logs
+        }
+        self._publishing = threading.Thread(target=self._publish, name="publisher", daemon=True)
 
     def start(self) -> None:
         """Start the writer and what follows the log."""
@@ -130,11 +164,36 @@ class House:
         for timer in self._timers:
             timer.start()
 
+    def start_publishing(self) -> None:
+        """Follow the logs and sign them, on a thread of its own, until the house is closed."""
+        self._publishing.start()
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether this house follows the logs."""
+        return self._publishing.is_alive()
+
+    def publish(self) -> bool:
+        """Sign what is new in the logs now; return whether that is for this process to do."""
+        return self.publisher.publish()
+
+    def _publish(self) -> None:
+        while not self.publisher.is_stopped:
+            head = self.watcher.head
+            _try_to(self.publish, "publisher")
+            # Events come in crowds; each signature is a commit of its own in two databases.
+            self.publisher.wait(GATHER_SECONDS)
+            self.watcher.wait(head + 1, PUBLISH_SECONDS)
+
     def close(self) -> None:
         """Finish what was asked for, and let go of the databases."""
         for timer in self._timers:
             timer.stop()
+        self.publisher.stop()
         self.watcher.stop()
+        if self.is_publishing:
+            self._publishing.join()
+        self.publisher.close()
         # It still holds a connection of its own, apart from the pool.
         self.watcher.join()
         self.writer.stop()
@@ -224,7 +283,7 @@ class House:
 
     def check_logs(self) -> list[str]:
         """Return in what the logs differ from what was signed last; for a house not started."""
-        return []
+        return self.publisher.find_faults()
 
     def rebuild(
         self,
@@ -292,16 +351,43 @@ def _try_to(work: Callable[[], object], name: str) -> bool:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyStore:
-    """Return the key store, checked against the master key.
+    """Return the key store, checked against the master key. Both key files are there afterwards.
 
-    Raises MissingKeyError where the master key's file is gone, WrongMasterKeyError where it is
+    Raises MissingKeyError where a key's file is gone, WrongMasterKeyError where the master key is
     that of another store.
     """
-    master_key = read_or_create_master_key(settings.master_key_file, is_store_empty(engine))
+    # Decided once, before anything is stored: a store is bound when both files are there.
+    is_empty = is_store_empty(engine)
+    master_key = read_or_create_master_key(settings.master_key_file, is_empty)
+    # A store that an older release made has never signed anything.
+    is_new = is_empty or find_pinned_key(engine) is None
+    read_or_create_signing_key(settings.signing_key_file, is_new)
     file = MasterKeyFile(settings.master_key_file)
     keys = KeyStore(engine, master_key, find_master_keys=file.list_keys)
     keys.check()
     file.settle(keys.is_opened_by)
+    return keys
+
+
+def open_signer(settings: Settings, keys: KeyStore) -> Signer:
+    """Return what signs the logs, with the key that this key store has pinned.
+
+    Raises WrongSigningKeyError where the file holds another.
+    """
+    seed = read_or_create_signing_key(settings.signing_key_file, may_create=False)
+    return make_signer(seed, keys.write)
+
+
+def read_witnesses(settings: Settings) -> tuple[VerifierKey, ...]:
+    """Return the keys of the witnesses. Raises SettingsError where they cannot be used."""
+    variable = "CASEFLOW_WITNESSES"
+    try:
+        keys = tuple(parse_witness_key(text) for text in settings.witnesses)
+    except InvalidNoteError as error:
+        problem = "must be verifier keys of witnesses, separated by commas"
+        raise SettingsError(variable, problem) from error
+    if len({key.public_key for key in keys}) != len(keys):
+        raise SettingsError(variable, "must not name one key twice")
     return keys
 
 
@@ -419,6 +505,8 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        logs=house.served_logs,
+        publisher=house.publisher if house.is_publishing else None,
     )
 
 
@@ -433,6 +521,7 @@ def make_application(settings: Settings | None = None) -> "Litestar":
         with open_house(found) as house:
             # Nothing is served that a restored database has forgotten to hide.
             house.apply_ledger()
+            house.start_publishing()
             app.state.services = make_services(house)
             yield
 

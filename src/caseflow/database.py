@@ -167,6 +167,16 @@ def begin_read(engine: Engine) -> Iterator[Connection]:
         yield connection.execution_options(**options if on_postgresql else {})
 
 
+def open_direct(engine: Engine) -> Any:
+    """Return a driver's connection set up like the engine's own, but taken out of its pool.
+
+    For what belongs to one connection as long as it lives: notifications, locks. To be closed.
+    """
+    fairy = engine.raw_connection()
+    fairy.detach()
+    return fairy.dbapi_connection
+
+
 @contextmanager
 def wrapped_errors() -> Iterator[None]:
     """Raise database errors as the event-sourcing library's errors of the same name.

@@ -30,6 +30,8 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_RATE_PER_PARTNER": "60000",
     "CASEFLOW_RATE_PER_ADDRESS": "6000",
     "CASEFLOW_PROXIES": "none",
+    "CASEFLOW_LOG_ORIGIN": "none",
+    "CASEFLOW_WITNESSES": "none",
 }
 """Every variable that is read, and its value when unset or empty."""
 
@@ -37,6 +39,8 @@ _SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql+psycopg://"
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _NAME_LENGTH = 200
+# With the log's own there are then 16 signatures, which every reader of notes must take.
+_MOST_WITNESSES = 15
 
 
 class SettingsError(Exception):
@@ -56,6 +60,8 @@ class Settings:
     base_url: where readers reach the service, without a slash at the end.
     rate_per_partner, rate_per_address: requests a minute, 0 for no limit.
     proxies: the reverse proxies in front; an address is a network of one.
+    log_origin: the public log's name; None: the one it has, or one drawn from base_url.
+    witnesses: the verifier keys of those whose cosignatures are taken, not read yet.
     """
 
     database_url: str = field(repr=False)
@@ -72,6 +78,8 @@ class Settings:
     rate_per_partner: int
     rate_per_address: int
     proxies: tuple[Network, ...]
+    log_origin: str | None
+    witnesses: tuple[str, ...]
 
     @property
     def embedded(self) -> bool:
@@ -103,6 +111,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rate_per_partner=_rate(environ, "CASEFLOW_RATE_PER_PARTNER"),
         rate_per_address=_rate(environ, "CASEFLOW_RATE_PER_ADDRESS"),
         proxies=_networks(environ, "CASEFLOW_PROXIES"),
+        log_origin=_origin(environ, "CASEFLOW_LOG_ORIGIN"),
+        witnesses=_witnesses(environ, "CASEFLOW_WITNESSES"),
     )
 
 
@@ -160,6 +170,27 @@ def _networks(environ: Mapping[str, str], variable: str) -> tuple[Network, ...]:
         # The library's message repeats the value.
         problem = "must be IP addresses, or networks such as 10.0.0.0/8, separated by commas"
         raise SettingsError(variable, problem) from None
+
+
+def _origin(environ: Mapping[str, str], variable: str) -> str | None:
+    origin = _text(environ, variable)
+    if origin == DEFAULTS[variable]:
+        return None
+    # It is the name of a key: a plus would end it.
+    if re.fullmatch(r"[!-*,-~]+", origin) and len(origin) <= _NAME_LENGTH and "://" not in origin:
+        return origin
+    problem = "must be a name such as cases.example/v1/log: no scheme, no space, no plus"
+    raise SettingsError(variable, problem)
+
+
+def _witnesses(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    text = _text(environ, variable)
+    if text == DEFAULTS[variable]:
+        return ()
+    keys = tuple(part.strip() for part in text.split(","))
+    if len(keys) > _MOST_WITNESSES:
+        raise SettingsError(variable, f"must be {_MOST_WITNESSES} keys at most")
+    return keys
 
 
 def _base_url(environ: Mapping[str, str], variable: str, host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,15 @@ class Service:
                 expires_at=expires_at,
             )
         return Partner(self, partner_id, key, key_id)
+
+    def settle(self) -> None:
+        """Wait until all that is public is signed, which takes a moment."""
+        deadline = time.monotonic() + 10
+        ready = self.get("/readyz").json()
+        while ready["log"]["signed_at"] is None or ready["log"]["size"] < ready["position"]:
+            assert time.monotonic() < deadline, ready
+            time.sleep(0.02)
+            ready = self.get("/readyz").json()
 
     def revoke(self, partner: Partner) -> None:
         """Revoke the key of a partner."""

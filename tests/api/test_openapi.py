@@ -203,6 +203,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
             "CASEFLOW_DATABASE_URL": sqlite_url(folder / "caseflow.db"),
             "CASEFLOW_KEYS_URL": sqlite_url(folder / "keys.db"),
             "CASEFLOW_MASTER_KEY_FILE": str(folder / "master.key"),
+            "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
         }
     )
     scopes = {"all": ["events:write", "events:publish", "audit:read"], "poor": ["review"]}
@@ -227,6 +228,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
         with TestClient(create_app(make_services(house))) as client:
             caller = Caller(client, keys)
             _fill(caller)
+            house.publish()
             yield caller
 
 
@@ -277,6 +279,14 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             "/v1/audit/reads?limit=500",
             f"/v1/audit/reads?after=1&limit=2&case={case}&since=2020-01-01T00:00:00Z",
         ],
+        "get_checkpoint": ["/v1/log/checkpoint", "/v1/log/checkpoint?witnesses=0"],
+        "get_full_checkpoint": ["/v1/log/full/checkpoint"],
+        "get_log_key": ["/v1/log/key"],
+        "get_full_log_key": ["/v1/log/full/key"],
+        "get_tile": ["/v1/log/tile/0/000.p/2", "/v1/log/tile/entries/000.p/2"],
+        "get_full_tile": ["/v1/log/full/tile/0/000.p/2", "/v1/log/full/tile/entries/000.p/2"],
+        "get_consistency": ["/v1/log/consistency?from=1&to=3", "/v1/log/consistency?from=0"],
+        "get_full_consistency": ["/v1/log/full/consistency?from=1&to=3"],
         "get_statistics": ["/v1/statistics", f"/v1/statistics?host_state=KZ&{replay}"],
         "list_number_changes": [
             "/v1/statistics/changes",

@@ -164,6 +164,9 @@ class World:
         events = [self.event, *self.hidden_events]
         found = ["/", "/healthz", "/readyz", "/v1/vocabulary", "/schema/openapi.json"]
         found += ["/problems/not-found", "/problems/nothing", "/feeds/all.atom"]
+        found += [f"/v1/log/{path}" for path in ("checkpoint", "checkpoint?witnesses=1", "key",
+                  "tile/0/000.p/1", "tile/entries/000.p/1", "consistency?from=0")]  # fmt: skip
+        found += [f"/v1/log/full/{path}" for path in ("checkpoint", "key", "tile/0/000.p/1")]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
         for case in cases:
             found.append(f"/feeds/cases/{case['code']}.atom")
@@ -231,11 +234,14 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
         "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary",
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
+        *(f"/v1/log/{which}{path}" for which in ("", "full/")
+          for path in ("checkpoint", "key", "tile/{tile}", "consistency")),
     }  # fmt: skip
 
 
 def test_nothing_unpublished_moves_a_public_byte(world: World) -> None:
     addresses = world.addresses()
+    world.service.settle()
     before = look(world.service, addresses)
     assert before["/v1/statistics?", "identity"][0] == 200
     world.post_everything_hidden()
@@ -265,7 +271,7 @@ def test_no_canary_is_anywhere_in_public(world: World) -> None:
     assert len(world.canaries) > 200
     everything = [content for _, _, content in look(world.service, world.addresses()).values()]
     # What the reader typed is in no answer either.
-    said = b"\n".join(everything).decode()
+    said = b"\n".join(everything).decode(errors="replace")  # tiles are bytes
     found = [canary for canary in world.canaries if canary in said]
     assert found == []
     assert "Канарейкин" not in said

@@ -180,7 +180,8 @@ class Watch:
     # -- the public -------------------------------------------------------------------------------
 
     def _addresses(self) -> list[str]:
-        found = [LOG, CHANGES, "/readyz", "/v1/statistics", "/v1/statistics?host_state=KZ"]
+        # Signatures come a moment after what they sign, and `/readyz` tells of them.
+        found = [LOG, CHANGES, "/v1/statistics", "/v1/statistics?host_state=KZ"]
         found += [f"/v1/statistics?as_of={AS_OF}", f"/v1/cases?as_of={AS_OF}"]
         found += [f"/v1/cases/{UNKNOWN}", f"/v1/events/{UNKNOWN}", f"/v1/cases/{UNKNOWN}/events"]
         found += ["/feeds/cases/KZ-0000-0000.atom", "/v1/cases/KZ-0000-0000"]

@@ -1,5 +1,6 @@
 """A service that runs in this process, on the databases that the commands of a test work on."""
 
+import time
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -57,6 +58,15 @@ class Service:
     def list_public(self, *, after: int = 0, wait: int = 0) -> list[str]:
         found = self.client.get(f"/v1/events?after={after}&wait={wait}").json()
         return [event["id"] for event in found["items"]]
+
+    def settle(self) -> None:
+        """Wait until all that is public is signed, which takes a moment."""
+        deadline = time.monotonic() + 10
+        ready = self.client.get("/readyz").json()
+        while ready["log"]["signed_at"] is None or ready["log"]["size"] < ready["position"]:
+            assert time.monotonic() < deadline, ready
+            time.sleep(0.02)
+            ready = self.client.get("/readyz").json()
 
     def readiness(self, *, keyed: bool) -> str | None:
         found = self.client.get("/readyz", headers=self.headers if keyed else {})

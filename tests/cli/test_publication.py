@@ -43,6 +43,7 @@ def test_readiness_tells_keys_whether_publication_is_halted(
 def test_what_is_public_says_nothing_of_a_halt(run_on_both: Run, service: Service) -> None:
     service.tell()
     paths = ("/v1/events", "/v1/cases", "/v1/statistics", "/feeds/all.atom", "/readyz")
+    service.settle()
     before = [service.client.get(path) for path in paths]
     run_on_both("freeze")
     service.tell()

@@ -34,6 +34,7 @@ def house(tmp_path: Path) -> Iterator[House]:
             "CASEFLOW_DATABASE_URL": f"sqlite:///{tmp_path}/caseflow.db",
             "CASEFLOW_KEYS_URL": f"sqlite:///{tmp_path}/keys.db",
             "CASEFLOW_MASTER_KEY_FILE": f"{tmp_path}/master.key",
+            "CASEFLOW_SIGNING_KEY_FILE": f"{tmp_path}/signing.key",
         }
     )
     with open_house(settings) as house:

@@ -265,6 +265,7 @@ def test_a_rebuild_without_all_keys_leaves_the_views_as_they_are(
     monkeypatch.setenv("CASEFLOW_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEFLOW_KEYS_URL", settings.keys_url)
     monkeypatch.setenv("CASEFLOW_MASTER_KEY_FILE", str(settings.master_key_file))
+    monkeypatch.setenv("CASEFLOW_SIGNING_KEY_FILE", str(settings.signing_key_file))
     result = CliRunner().invoke(main, ["rebuild"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Error: 1 cases have no key" in result.stderr

@@ -11,6 +11,7 @@ from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Engine, MetaData, inspect, text
 
 from caseflow.database import make_engine
+from caseflow.eventstore.keys import metadata as keys_metadata
 from caseflow.eventstore.recorder import SqlApplicationRecorder
 from caseflow.eventstore.schema import (
     SchemaOutdatedError,
@@ -21,6 +22,8 @@ from caseflow.eventstore.schema import (
     migrations_path,
 )
 from caseflow.eventstore.tables import metadata
+from caseflow.proof.checkpoints import metadata as checkpoints_metadata
+from caseflow.proof.tile_store import metadata as tiles_metadata
 
 SPAWN = multiprocessing.get_context("spawn")
 GIVE_UP_SECONDS = 60
@@ -50,6 +53,15 @@ def set_revision(engine: Engine, revision: str) -> None:
 
 def test_the_migrated_schema_is_the_one_described(engine: Engine) -> None:
     assert differences(engine, metadata) == []
+    assert differences(engine, tiles_metadata) == []
+
+
+def test_the_migrated_key_store_is_the_one_described(keys_url: str) -> None:
+    migrate_keys(keys_url)
+    engine = make_engine(keys_url)
+    found = differences(engine, keys_metadata) + differences(engine, checkpoints_metadata)
+    engine.dispose()
+    assert found == []
 
 
 def test_an_empty_database_is_refused_with_the_command_to_run(database_url: str) -> None:
@@ -113,7 +125,7 @@ def test_a_failed_migration_leaves_nothing_behind(
     migrate(database_url)
 
 
-def test_the_key_store_has_its_two_tables(keys_url: str) -> None:
+def test_the_key_store_has_its_tables_and_no_other(keys_url: str) -> None:
     migrate_keys(keys_url)
     migrate_keys(keys_url)
     engine = make_engine(keys_url)
@@ -127,7 +139,13 @@ def test_the_key_store_has_its_two_tables(keys_url: str) -> None:
     assert tables == {
         "case_keys": {"case_id": False, "wrapped": True, "created_at": False, "destroyed_at": True},
         "secrets": {"name": False, "wrapped": False},
-    }
+        "log_checkpoints": {
+            "origin": False, "log": False, "size": False, "root": False, "note": False,
+            "signed_at": False, "started_at": False, "halted": True,
+        },
+        "log_cosigned": {"origin": False, "size": False, "note": False},
+        "signing_key": {"id": False, "public_key": False},
+    }  # fmt: skip
 
 
 def test_the_migrations_are_found() -> None:

@@ -22,6 +22,8 @@ PUBLIC: Final = "public, max-age=60, must-revalidate"
 PRIVATE: Final = "no-store"
 # May be kept, and is asked for again each time.
 REVALIDATED: Final = "public, no-cache"
+# What is at an address for good: hashes, never words, which may have to go.
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 MIN_GZIP_BYTES: Final = 1_024
 _GZIP_LEVEL: Final = 6
@@ -118,7 +120,8 @@ def respond_document(
 ) -> Response[bytes]:
     """Return the answer to a GET or HEAD: 200 with the body, its head alone, or 304.
 
-    cache_control: PUBLIC, PRIVATE or REVALIDATED. vary: header names; Accept-Encoding is added.
+    cache_control: PUBLIC, PRIVATE, REVALIDATED or IMMUTABLE.
+    vary: header names; Accept-Encoding is added.
     language: what the answer is written in.
     headers: others; those that are made here cannot be overridden.
     Source: RFC 9110, sections 9.3.2, 13.1.2, 13.1.3 and 15.4.5.

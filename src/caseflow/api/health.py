@@ -1,14 +1,23 @@
 """Whether the service is alive and ready, and where a newcomer finds what."""
 
+from typing import Final
+
 from litestar import MediaType, Response
 
 from caseflow.domain.errors import UnavailableError
+from caseflow.domain.times import format_time
+from caseflow.eventstore.partners import Caller
+from caseflow.proof.source import LogName
 
 from .answers import BY_KEY
 from .conditional import PRIVATE, PUBLIC, respond
 from .rendering import encode
 from .routes import read, read_at_once
-from .services import AnyRequest, position_of, services_of
+from .services import AnyRequest, Services, position_of, services_of
+
+# How long what is recorded may go unsigned while nothing moves.
+UNSIGNED_SECONDS: Final = 30.0
+_FIELDS: Final[dict[LogName, str]] = {"public": "log", "full": "full_log"}
 
 
 @read_at_once("/healthz")
@@ -21,7 +30,10 @@ def read_health(request: AnyRequest) -> Response[bytes]:
 
 @read("/readyz")
 def read_readiness(request: AnyRequest) -> Response[bytes]:
-    """Answer 200 where the database can be read and the writer runs, else 503."""
+    """Answer 200 where the database can be read, the writer runs and the logs are signed, else 503.
+
+    A log that has halted, for what is stored is not what was signed, is told by every process.
+    """
     services = services_of(request)
     if not services.writer.is_running:
         raise UnavailableError("the writer is not running")
@@ -36,9 +48,30 @@ def read_readiness(request: AnyRequest) -> Response[bytes]:
         }
         if caller is not None:
             ready["publication"] = "halted" if snapshot.head.frozen else "running"
+    ready |= _look_at_logs(services, caller)
     return respond(
         request, encode(ready), media_type=MediaType.JSON, cache_control=PRIVATE, vary=BY_KEY
     )
+
+
+def _look_at_logs(services: Services, caller: Caller | None) -> dict[str, object]:
+    """Return how far the logs are signed, without a key that of the public one alone.
+
+    Raises UnavailableError where one has halted, or stays behind what is recorded.
+    """
+    found: dict[str, object] = {}
+    for name, log in services.logs.items():
+        last = log.find_last()
+        if last is not None and last.halted is not None:
+            # Without a key, no word of positions that are not public.
+            told = last.halted if caller else f"the {name} log is not signed any more"
+            raise UnavailableError(told)
+        if services.publisher and services.publisher.is_behind(name, UNSIGNED_SECONDS):
+            raise UnavailableError(f"the {name} log stays behind what is recorded")
+        if name == "public" or caller is not None:
+            signed_at = format_time(last.signed_at) if last else None
+            found[_FIELDS[name]] = {"size": last.size if last else 0, "signed_at": signed_at}
+    return found
 
 
 @read_at_once("/")
@@ -53,6 +86,7 @@ def read_index(request: AnyRequest) -> Response[bytes]:
         "statistics": f"{base}/v1/statistics",
         "vocabulary": f"{base}/v1/vocabulary",
         "feed": f"{base}/feeds/all.atom",
+        "log": f"{base}/v1/log/checkpoint",
         "openapi": f"{base}/schema/openapi.json",
         "reference": f"{base}/schema",
     }

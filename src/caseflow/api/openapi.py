@@ -101,9 +101,8 @@ def _paths() -> Json:
     paths: Json = {}
     for operation in _operations():
         for path in operation.handler.paths:
-            paths.setdefault(path.replace(":str}", "}"), {})[_method(operation)] = _describe(
-                operation
-            )
+            told = path.replace(":str}", "}").replace(":path}", "}")
+            paths.setdefault(told, {})[_method(operation)] = _describe(operation)
     return paths
 
 
@@ -122,7 +121,7 @@ def _describe(operation: Operation) -> Json:
         "parameters": [_component("parameters", _key(n)) for n in list_parameters(operation)],
     }
     if operation.body:
-        body_type = operation.media_type if operation.lines else JSON
+        body_type = operation.media_type if operation.lines or operation.note else JSON
         content = {body_type: {"schema": refer(operation.body)}}
         described["requestBody"] = {"required": not operation.optional, "content": content}
     described["responses"] = _responses(operation)
@@ -199,6 +198,10 @@ def _write_answers(operation: Operation) -> Json:
         headers = _refer(["Cache-Control", "Idempotency-Replayed"])
         rest = {**_content(operation), "headers": headers}
         return {status: {"description": t, **rest} for status, t in operation.outcomes.items()}
+    if operation.note:
+        headers = _refer(["Cache-Control"])
+        told = "The note as it is kept now."
+        return {"200": {"description": told, **_content(operation), "headers": headers}}
     rest = {
         **_content(operation),
         "headers": _refer(
@@ -273,7 +276,10 @@ def _header(description: str, *, required: bool = True) -> Json:
 
 _HEADERS: Final = {
     "ETag": _header("What tells this answer from any other; of a case, its version comes first."),
-    "Cache-Control": _header("Public answers may be kept for a minute, a partner's never."),
+    "Cache-Control": _header(
+        "Public answers may be kept for a minute, those of the public log that never change for "
+        "good, a partner's never."
+    ),
     "Vary": _header("What else the answer depends on."),
     "Content-Language": _header("The language of the texts."),
     "Link": _header('The next page, `rel="next"`; missing on the last.', required=False),

@@ -551,9 +551,25 @@ def _vocabulary() -> Schemas:
 
 
 def _service() -> Schemas:
-    places = ("cases", "events", "statistics", "vocabulary", "feed", "openapi", "reference")
+    places = (
+        "cases", "events", "statistics", "vocabulary", "feed", "log", "openapi", "reference",
+    )  # fmt: skip
     return {
         "Index": _object("Where to begin.", {"name": _TEXT, **dict.fromkeys(places, _ADDRESS)}),
+        "SignedLog": _object(
+            "How far a log is signed, and since when; null before the first time.",
+            {"size": _COUNT, "signed_at": _or_null(_TIME)},
+        ),
+        "ConsistencyProof": _object(
+            "That a tree is the start of another (RFC 6962, section 2.1.2); base64.",
+            {
+                "from": _COUNT,
+                "to": _COUNT,
+                "from_root": _TEXT,
+                "to_root": _TEXT,
+                "proof": _list_of(_TEXT),
+            },
+        ),
         "Health": _object("The process is alive.", {"status": {"const": "alive"}}),
         "Readiness": _object(
             "The service can answer and record.",
@@ -562,12 +578,14 @@ def _service() -> Schemas:
                 "database": _TEXT,
                 "writer": _TEXT,
                 "position": _COUNT,
+                "log": refer("SignedLog"),
             },
             {
+                "full_log": _described("Told to partners.", refer("SignedLog")),
                 "publication": _described(
                     "Whether anything may become public now; told to partners.",
                     _one_of(("running", "halted")),
-                )
+                ),
             },
         ),
     }

@@ -25,6 +25,7 @@ from . import (
     health,
     imports,
     judgements,
+    log,
     persons,
     problems,
     reads,
@@ -52,7 +53,7 @@ SERVICE: Final = "service"
 TAGS: Final = {
     CASES: "A person, or a group, facing return from one state to another.",
     EVENTS: "What happened, as one partner tells it, and the log of it all.",
-    AUDIT: "Who read what; for keys that watch over the others.",
+    AUDIT: "Who read what, for keys that watch over the others; and logs that anyone can check.",
     STATISTICS: "Counts of persons, on any day, as known at any time.",
     FEEDS: "Atom (RFC 4287) and JSON Feed 1.1: one entry for each public change.",
     SERVICE: "The service itself, and the words it uses.",
@@ -66,6 +67,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     also: other media types that the answer may be of, each with its schema.
     body: the schema of the request's body; optional: none is taken as one that says nothing.
     lines: the answer, and the body where there is one, are lines of these schemas.
+    note: the body and the answer are signed notes.
     scope: what a key must carry; None for a public read,
     which has a second view for keys where `keyed`. needs_key: any key will do.
     outcomes: statuses that tell of success in another way than others do, and in which words.
@@ -83,6 +85,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     body: str | None = None
     optional: bool = False
     lines: bool = False
+    note: bool = False
     scope: str | None = None
     keyed: bool = False
     needs_key: bool = False
@@ -251,6 +254,44 @@ OPERATIONS: Final = (
         schema="ReadPage",
         parameters=("case_read", "partner_read", "since_read", "after", *_PAGE),
         scope="audit:read",
+    ),
+    *(
+        Operation(
+            handler=handler,
+            id=f"get_{which}{what}",
+            tag=AUDIT,
+            schema="ConsistencyProof" if media_type == JSON else None,
+            parameters=parameters,
+            media_type=media_type,
+            scope=log.AUDIT_SCOPE if which == "full_" else None,
+            problems=("not-found", "unavailable"),
+        )
+        for which, what, handler, media_type, parameters in (
+            ("", "checkpoint", log.read_checkpoint, log.TEXT, ("witnesses",)),
+            ("full_", "checkpoint", log.read_full_checkpoint, log.TEXT, ("witnesses",)),
+            ("", "log_key", log.read_key, log.TEXT, ()),
+            ("full_", "log_key", log.read_full_key, log.TEXT, ()),
+            ("", "tile", log.read_tile, log.BYTES, ("tile",)),
+            ("full_", "tile", log.read_full_tile, log.BYTES, ("tile",)),
+            ("", "consistency", log.read_consistency, JSON, ("from", "to")),
+            ("full_", "consistency", log.read_full_consistency, JSON, ("from", "to")),
+        )
+    ),
+    *(
+        Operation(
+            handler=handler,
+            id=name,
+            tag=AUDIT,
+            schema=None,
+            media_type=log.TEXT,
+            body="SignedNote",
+            note=True,
+            scope=scope,
+        )
+        for name, handler, scope in (
+            ("add_cosignatures", log.add_cosignatures, None),
+            ("add_full_cosignatures", log.add_full_cosignatures, log.AUDIT_SCOPE),
+        )
     ),
     Operation(
         handler=figures.report_figure,
@@ -464,6 +505,18 @@ PARAMETERS: Final[dict[str, Json]] = {
         _POSITION,
         name="since",
     ),
+    "witnesses": _query(
+        "How many witnesses must have cosigned.",
+        {"type": "integer", "minimum": 0, "maximum": log.MAX_WITNESSES, "default": 0},
+    ),
+    "tile": _path(
+        "`<L>/<N>` or `entries/<N>`, with `.p/<W>` after it for a partial one, as in C2SP "
+        "tlog-tiles; its slashes stand as they are.",
+        _TEXT,
+        example="0/000.p/17",
+    ),
+    "from": _query("The size of the older tree.", _POSITION, required=True),
+    "to": _query("The size of the newer tree; by default the one signed last.", _POSITION),
     "wait": _query(
         "For how many seconds to wait where there is nothing yet.",
         {"type": "integer", "minimum": 0, "maximum": events.MAX_WAIT_SECONDS, "default": 0},
@@ -506,6 +559,9 @@ def _implied_problems(operation: Operation) -> Iterator[str]:
         yield "too-many-requests"
     if operation.lines and operation.body:
         yield from ("unreadable", "unsupported-media-type", "unavailable")
+    elif operation.note:
+        yield from ("unreadable", "too-large", "unsupported-media-type", "invalid-input")
+        yield from ("conflict", "unavailable")
     elif operation.body:
         yield from ("unreadable", "too-large", "unsupported-media-type", "invalid-input")
         # A body has an external_id, and is recorded by a writer that may be away.

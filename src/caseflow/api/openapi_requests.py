@@ -159,6 +159,10 @@ def make_request_schemas() -> Schemas:
         "AnySubjectChange": _either("Subject", "SubjectChange"),
         "Claim": _any_claim(),
         "Line": _LINE,
+        "SignedNote": {
+            "type": "string",
+            "description": "A checkpoint with signature lines, as in C2SP signed-note.",
+        },
         **{name_of(c): _claim(c, r, components[r.struct.__name__]) for c, r in TYPES.items()},
         **{name_of(field): shared[field] for field in Claim.__struct_fields__},
         **parts,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
@@ -32,6 +32,9 @@ from caseflow.eventstore.writer import Writer
 from caseflow.projections.partner.history import find_event, get_position, list_positions
 from caseflow.projections.partner.status import find_version
 from caseflow.projections.public.history import get_sequence
+from caseflow.proof.publisher import Publisher
+from caseflow.proof.served import ServedLog
+from caseflow.proof.source import LogName
 
 from .auth import Authenticator
 from .bodies import read_body, require_json
@@ -69,6 +72,9 @@ class Services(Struct, frozen=True, kw_only=True):
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
+    logs: Mapping[LogName, ServedLog]
+    # None where this process does not follow the logs.
+    publisher: Publisher | None
     # For those who wait for a position.
     places: BoundedSemaphore = msgspec.field(default_factory=lambda: BoundedSemaphore(MAX_WAITING))
 

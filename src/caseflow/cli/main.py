@@ -19,6 +19,7 @@ from .publication import freeze, unfreeze
 from .replay import replay
 from .serve import serve
 from .terminal import escape
+from .witness import witness
 
 
 class _Commands(click.Group):
@@ -48,7 +49,7 @@ def main() -> None:
 
 for command in (
     serve, migrate, demo, import_, export, replay, rebuild, backup, restore, erase, freeze,
-    unfreeze, partner, key, openapi,
+    unfreeze, partner, key, witness, openapi,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -86,3 +86,14 @@ class VersionConflictError(CaseflowError):
 
 class UnavailableError(CaseflowError):
     """The service cannot answer now; asking again later may help."""
+
+
+class AlteredError(CaseflowError):
+    """What is stored is not what was recorded: somebody changed it behind the service's back.
+
+    position: of the first record in its log that is known to differ, None where none can be told.
+    """
+
+    def __init__(self, detail: str, position: int | None = None) -> None:
+        super().__init__(detail)
+        self.position = position

@@ -1,4 +1,4 @@
-"""Key files: the master key, and later the signing key, of a deployment; never in a database."""
+"""Key files: the master key and the signing key of a deployment; never in a database."""
 
 import base64
 import binascii
@@ -17,6 +17,7 @@ from caseflow.domain.errors import CaseflowError
 from .files import sync_directory
 from .wrapping import KEY_BYTES
 
+_NOTHING_OPENS: Final = "a new key would open nothing that is stored"
 _MASTER: Final = "master key"
 _NEW: Final = ".new"
 # Longer than any rotation takes: a new key that lies there for longer was never used.
@@ -112,11 +113,24 @@ def read_or_create_master_key(path: Path, store_is_empty: bool) -> bytes:
     return read_or_create_key_file(path, may_create=store_is_empty, what=_MASTER)
 
 
-def read_or_create_key_file(path: Path, *, may_create: bool, what: str) -> bytes:
+def read_or_create_signing_key(path: Path, may_create: bool) -> bytes:
+    """Return the signing key, 32 bytes, as `read_or_create_key_file` does."""
+    return read_or_create_key_file(
+        path,
+        may_create=may_create,
+        what="signing key",
+        loss="what a new key signs would be taken for a forgery",
+    )
+
+
+def read_or_create_key_file(
+    path: Path, *, may_create: bool, what: str, loss: str = _NOTHING_OPENS
+) -> bytes:
     """Return the 32 bytes of a key file; make the file, durably, where there is none.
 
     The file is one line of base64 (RFC 4648, section 4), mode 0600.
-    what: the name of the key in messages.
+    what: the name of the key in messages. loss: why no new one is made in the place of one that
+    is gone.
     Raises MissingKeyError when there is no file and none may be made; KeyFileError when group
     or others have any right to it, or when it does not hold a key.
     """
@@ -124,7 +138,7 @@ def read_or_create_key_file(path: Path, *, may_create: bool, what: str) -> bytes
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         if not may_create:
-            raise MissingKeyError(_explain_missing(path, what)) from None
+            raise MissingKeyError(_explain_missing(path, what, loss)) from None
         return _create_key_file(path, what)
     with open(descriptor, "rb") as file:
         # Of the open file, not of the path, which may be another by now.
@@ -162,8 +176,8 @@ def _read_key(text: bytes, path: Path, what: str) -> bytes:
     return key
 
 
-def _explain_missing(path: Path, what: str) -> str:
+def _explain_missing(path: Path, what: str, loss: str) -> str:
     return (
         f"the {what} file {path} is missing, and the key store is not empty: "
-        "put the file back from where it is kept; a new key would open nothing that is stored"
+        f"put the file back from where it is kept; {loss}"
     )

@@ -232,6 +232,18 @@ class KeyStore:
             _rewrap_keys(connection, self._wrapper, new)
 
     @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Yield a connection to the store for tables that are not the keys'; one query a time."""
+        with self._read() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Yield a writing transaction for such tables, committed on leaving."""
+        with self._write() as connection:
+            yield connection
+
+    @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
         # Before a connection is asked for: a new one would be to another file, and make it.
         self._file.check()

@@ -6,7 +6,7 @@ it only shortens the wait for the next look at the log.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Self
 
@@ -17,6 +17,8 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+
+from caseflow.database import open_direct
 
 CHANNEL = "caseflow_log"
 FALLBACK_SECONDS = 1.0
@@ -185,7 +187,7 @@ def _open_changes(engine: Engine) -> AbstractContextManager[_Changed]:
 
 @contextmanager
 def _open_postgresql_changes(engine: Engine) -> Iterator[_Changed]:
-    with _direct_connection(engine) as connection:
+    with closing(open_direct(engine)) as connection:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
         yield lambda _stopped: bool(
@@ -195,7 +197,7 @@ def _open_postgresql_changes(engine: Engine) -> Iterator[_Changed]:
 
 @contextmanager
 def _open_sqlite_changes(engine: Engine) -> Iterator[_Changed]:
-    with _direct_connection(engine) as connection:
+    with closing(open_direct(engine)) as connection:
         versions = [_data_version(connection)]
 
         def changed(stopped: Event) -> bool:
@@ -210,14 +212,3 @@ def _data_version(connection: Any) -> int:
     # Differs after a commit by any other connection, of this process or another; costs no query.
     version: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return version
-
-
-@contextmanager
-def _direct_connection(engine: Engine) -> Iterator[Any]:
-    """Yield a driver's connection set up like the engine's own, but taken out of its pool."""
-    fairy = engine.raw_connection()
-    fairy.detach()
-    try:
-        yield fairy.dbapi_connection
-    finally:
-        fairy.close()
