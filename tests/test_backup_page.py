@@ -234,6 +234,14 @@ def test_a_server_is_taken_back_to_a_moment(
         assert found["order of the log"] == ": 6 events"
         assert list_told(place.settings) >= set(told)
         assert not list_told(place.settings) & set(later)
+        # What came after that moment was signed: the key store knows, and others do.
+        with run_house(settings, now_microseconds) as house:
+            house.publish()
+        found = place.check()
+        assert [name for name, outcome in found.items() if outcome == "failed"] == [
+            "signed checkpoints",
+            "ledger",
+        ]
 
 
 def ask(url: str, statement: str) -> str:
