@@ -14,6 +14,7 @@ from caseflow.database import begin_read, begin_write, make_engine, wrapped_erro
 from caseflow.domain.errors import CaseflowError
 from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.key_files import (
@@ -505,6 +506,7 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        discloser=Discloser(house.keys),
         logs=house.served_logs,
         publisher=house.publisher if house.is_publishing else None,
     )

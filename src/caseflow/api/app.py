@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from . import (
+    bundles,
     cases,
     changes,
     erasures,
@@ -68,6 +69,8 @@ HANDLERS = (
     feeds.read_all_as_json,
     feeds.read_case_feed,
     reads.list_restricted_reads,
+    bundles.read_bundle,
+    bundles.read_proof,
     log.read_checkpoint,
     log.read_full_checkpoint,
     log.read_key,
