@@ -164,6 +164,8 @@ class World:
         events = [self.event, *self.hidden_events]
         found = ["/", "/healthz", "/readyz", "/v1/vocabulary", "/schema/openapi.json"]
         found += ["/problems/not-found", "/problems/nothing", "/feeds/all.atom"]
+        found += ["/feeds/all.json", "/feeds/all.json?as_of=2026-01-01"]
+        found += ["/v1/statistics/changes", "/v1/statistics/changes?since=1&host_state=KZ"]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
         for case in cases:
             found.append(f"/feeds/cases/{case['code']}.atom")
@@ -231,6 +233,7 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
         "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary",
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
+        "/feeds/all.json", "/v1/statistics/changes",
     }  # fmt: skip
 
 
