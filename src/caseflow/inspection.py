@@ -22,7 +22,6 @@ from caseflow.eventstore.integrity import (
     check_records,
     check_wrapping,
 )
-from caseflow.eventstore.keys import list_destroyed_keys
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.recorder import read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -194,12 +193,10 @@ class _Inspection:
             return Outcome(house.check_logs())
 
     def _apply_ledger(self) -> Outcome:
-        path, note = self._settings.ledger_file, ""
+        path = self._settings.ledger_file
         if not path.exists():
-            # It is told of each erasure. Applied, it would be there again, and lack the rest.
-            if list_destroyed_keys(self._keys_engine):
-                return Outcome([f"{path} is not there, but cases were erased: it must have been"])
-            note = f"; {path} is not there, which is right if nothing was ever taken back"
+            # Applied, it would be there again, and lack what it told.
+            return Outcome([f"{path} is not there; it is made with the key store: put it back"])
         with self._house() as house:
             # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
@@ -207,7 +204,7 @@ class _Inspection:
                 done = house.apply_ledger()
             finally:
                 house.writer.stop()
-        return Outcome([], f"{done} withdrawals and erasures were repeated{note}")
+        return Outcome([], f"{done} withdrawals and erasures were repeated")
 
     def _check_views(self) -> Outcome:
         with self._house() as house, _undone(self._engine) as connection:

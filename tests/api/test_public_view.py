@@ -167,6 +167,8 @@ class World:
         found += [f"/v1/log/{path}" for path in ("checkpoint", "checkpoint?witnesses=1", "key",
                   "tile/0/000.p/1", "tile/entries/000.p/1", "consistency?from=0")]  # fmt: skip
         found += [f"/v1/log/full/{path}" for path in ("checkpoint", "key", "tile/0/000.p/1")]
+        found += ["/feeds/all.json", "/feeds/all.json?as_of=2026-01-01"]
+        found += ["/v1/statistics/changes", "/v1/statistics/changes?since=1&host_state=KZ"]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
         for case in cases:
             found.append(f"/feeds/cases/{case['code']}.atom")
@@ -236,6 +238,7 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
         *(f"/v1/log/{which}{path}" for which in ("", "full/")
           for path in ("checkpoint", "key", "tile/{tile}", "consistency")),
+        "/feeds/all.json", "/v1/statistics/changes",
     }  # fmt: skip
 
 

@@ -199,8 +199,8 @@ def test_a_house_comes_back_elsewhere(
     run("backup", "records/a.db", "--keys", "keys")
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
-    for key in place.glob("*.key"):
-        shutil.copy(key, elsewhere)
+    for file in (*place.glob("*.key"), *place.glob("*.ndjson")):
+        shutil.copy(file, elsewhere)
     (copy,) = place.glob("keys/*")
     monkeypatch.chdir(elsewhere)
     result = run("restore", str(place / "records" / "a.db"), "--keys", str(copy))
