@@ -285,6 +285,19 @@ def test_the_public_bundle_tells_nothing_of_what_is_not_public(light: Service) -
     assert len({parse_statement(one.statement.text).head for one in bundles}) == 1
 
 
+def test_nothing_that_is_not_public_moves_the_public_bundle(room: Room) -> None:
+    """Not a byte of it: not the size of the log, not a signature."""
+    room.service.settle()
+    before = [room.bundle(room.service), room.proof(room.service, room.told)]
+    room.author.tell(room.case, "expulsion.stayed", visibility="restricted")
+    room.author.tell(room.author.open(publish="none"), "person.entered")
+    room.author.post(f"/v1/events/{room.hidden['id']}/retractions", {"reason": "false"})
+    assert len(room.bundle(room.overseer).json()["events"]) == 6
+    room.service.settle()
+    after = [room.bundle(room.service), room.proof(room.service, room.told)]
+    assert [one.content for one in after] == [one.content for one in before]
+
+
 def shape_of(value: Any) -> Any:
     """What is left of JSON without what is drawn by lot, a time or a place in the log."""
     if isinstance(value, dict):
