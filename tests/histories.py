@@ -60,13 +60,23 @@ CLAIMS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "person.entered", "jurisdiction": "KG"},
 )
 SEEN: Final = ("public", "public", "public", "partners", "restricted")
-LEVELS: Final = ("anonymous", "anonymous", "count", "none", "name")
+LEVELS: Final = ("anonymous", "none", "count", "anonymous", "name")
 CORRECTED: Final = ("typo", "new_evidence", "wrong_person")
 RETRACTED: Final = ("false", "unsafe", "duplicate", "source_withdrew", "wrong_person")
 CALLED: Final = {"names": [{"text": "Иван Иванов", "language": "ru", "kind": "primary"}]}
 KINDS: Final = (
     *["open", "tell", "tell", "tell", "tell", "correct", "correct", "retract", "dispute"],
-    *["dispute", "corroborate", "show", "consent", "merge", "unmerge"],
+    *[
+        "dispute",
+        "corroborate",
+        "show",
+        "show",
+        "consent",
+        "consent",
+        "consent",
+        "merge",
+        "unmerge",
+    ],
 )
 
 OF_REVIEWERS: Final = ("correct", "retract", "consent", "merge", "unmerge", "show")

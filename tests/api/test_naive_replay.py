@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.testing import TestClient
 
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 DAYS = (None, "2025-05-09", "2025-05-31", "2025-07-01", "2024-01-01")
 moments = st.lists(
-    st.tuples(st.integers(0, 30), st.sampled_from(DAYS)), min_size=3, max_size=5, unique=True
+    st.tuples(st.integers(0, 30), st.sampled_from(DAYS)), min_size=2, max_size=3, unique=True
 )
 
 
@@ -124,7 +124,7 @@ def check(history: History, asked: list[tuple[int, str | None]]) -> None:
             check_public(Asker(client, None), naive, history, (known_at, as_of))
 
 
-@few(25)
+@few(20)
 @given(taken=steps(), asked=moments)
 def test_both_clocks_agree_with_a_naive_replay(
     request: pytest.FixtureRequest, taken: list[Step], asked: list[tuple[int, str | None]]
@@ -140,4 +140,15 @@ def test_both_clocks_agree_with_a_naive_replay_on_postgresql(
     request: pytest.FixtureRequest, taken: list[Step], asked: list[tuple[int, str | None]]
 ) -> None:
     with new_history("postgresql", request, taken) as history:
+        check(history, asked)
+
+
+@pytest.mark.soak
+@settings(parent=few(300), derandomize=False)
+@given(taken=steps(30), asked=moments)
+def test_both_clocks_agree_with_many_naive_replays(
+    request: pytest.FixtureRequest, taken: list[Step], asked: list[tuple[int, str | None]]
+) -> None:
+    """Other histories each time, and long ones."""
+    with new_history("sqlite", request, taken) as history:
         check(history, asked)

@@ -88,7 +88,7 @@ def check_pages(reader: Reader, whole: Explanation) -> None:
     assert all(page.beside == {} for page in pages[:-1])
 
 
-@few(40)
+@few(20)
 @given(taken=steps())
 def test_the_sum_of_what_moved_is_the_statistics(
     request: pytest.FixtureRequest, taken: list[Step]
