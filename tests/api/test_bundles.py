@@ -307,6 +307,26 @@ def shape_of(value: Any) -> Any:
     return len(value) if isinstance(value, str) else type(value).__name__
 
 
+def test_cases_of_one_person_keep_bundles_of_their_own(room: Room) -> None:
+    """What was told of a case before it went is still told of it; what comes, of the other."""
+    other = room.author.open(subject={"names": NAMES})
+    before = room.author.tell(other, "asylum.registered")
+    version = room.author.get(f"/v1/cases/{other['id']}").headers["etag"]
+    merged = room.author.post(
+        f"/v1/cases/{other['id']}/merges", {"into": room.case["id"]}, **{"If-Match": version}
+    )
+    assert merged.status_code == 201, merged.text
+    room.author.tell(room.case, "asylum.refused", stage="first_instance")
+    found = room.verify(room.bundle(room.service, other), "public")
+    assert [one["id"] for one in found["events"]] == [before["id"]]
+    found = room.verify(room.bundle(room.service), "public")
+    assert (found["status"], len(found["events"])) == ("VERIFIED", 3)
+    one = room.verify(room.proof(room.service, before), "public")
+    assert (one["status"], one["case"]) == ("VERIFIED", other["id"])
+    for case in (room.case, other):
+        assert room.verify(room.bundle(room.overseer, case), "full")["status"] == "VERIFIED"
+
+
 # -- growth ---------------------------------------------------------------------------------------
 
 
