@@ -285,6 +285,19 @@ def test_the_public_bundle_tells_nothing_of_what_is_not_public(light: Service) -
     assert len({parse_statement(one.statement.text).head for one in bundles}) == 1
 
 
+def test_nothing_that_is_not_public_moves_the_public_bundle(room: Room) -> None:
+    """Not a byte of it: not the size of the log, not a signature."""
+    room.service.settle()
+    before = [room.bundle(room.service), room.proof(room.service, room.told)]
+    room.author.tell(room.case, "expulsion.stayed", visibility="restricted")
+    room.author.tell(room.author.open(publish="none"), "person.entered")
+    room.author.post(f"/v1/events/{room.hidden['id']}/retractions", {"reason": "false"})
+    assert len(room.bundle(room.overseer).json()["events"]) == 6
+    room.service.settle()
+    after = [room.bundle(room.service), room.proof(room.service, room.told)]
+    assert [one.content for one in after] == [one.content for one in before]
+
+
 def shape_of(value: Any) -> Any:
     """What is left of JSON without what is drawn by lot, a time or a place in the log."""
     if isinstance(value, dict):
@@ -292,6 +305,26 @@ def shape_of(value: Any) -> Any:
     if isinstance(value, list):
         return [shape_of(inner) for inner in value]
     return len(value) if isinstance(value, str) else type(value).__name__
+
+
+def test_cases_of_one_person_keep_bundles_of_their_own(room: Room) -> None:
+    """What was told of a case before it went is still told of it; what comes, of the other."""
+    other = room.author.open(subject={"names": NAMES})
+    before = room.author.tell(other, "asylum.registered")
+    version = room.author.get(f"/v1/cases/{other['id']}").headers["etag"]
+    merged = room.author.post(
+        f"/v1/cases/{other['id']}/merges", {"into": room.case["id"]}, **{"If-Match": version}
+    )
+    assert merged.status_code == 201, merged.text
+    room.author.tell(room.case, "asylum.refused", stage="first_instance")
+    found = room.verify(room.bundle(room.service, other), "public")
+    assert [one["id"] for one in found["events"]] == [before["id"]]
+    found = room.verify(room.bundle(room.service), "public")
+    assert (found["status"], len(found["events"])) == ("VERIFIED", 3)
+    one = room.verify(room.proof(room.service, before), "public")
+    assert (one["status"], one["case"]) == ("VERIFIED", other["id"])
+    for case in (room.case, other):
+        assert room.verify(room.bundle(room.overseer, case), "full")["status"] == "VERIFIED"
 
 
 # -- growth ---------------------------------------------------------------------------------------
