@@ -92,6 +92,7 @@ class Public(Known):
     def settle(self, event_ids: Sequence[str] = ()) -> list[Row]:
         """Note what the public saw of a step; return its public changes."""
         self.step += 1
+        self.last_events = tuple(event_ids)
         before = len(self.rows)
         self._compare()
         self.counted_at[self.now] = self.counted()
@@ -99,12 +100,8 @@ class Public(Known):
         changes = self.rows[before:]
         if changes:
             self.public_events.update(event_ids)
-            # Where one event makes several changes, others have ids that follow from both.
-            self.public_events.update(
-                str(uuid5(UUID(event_id), row.claim.id))
-                for event_id in event_ids
-                for row in changes
-            )
+            for row in changes:
+                self._note_entry(row)
         for row in changes:
             self.known_authors.update([row.claim.author] if row.claim.author else [])
         for claim in self.claims:
@@ -169,12 +166,17 @@ class Public(Known):
     # Where a claim is hidden, others may have to be told anew: each entry says where the case stood
     # after it. Which these are is up to the service; that they say nothing of it is checked.
 
+    def _note_entry(self, row: Row) -> None:
+        """Note the ids that an entry may have where one event makes several changes."""
+        self.public_events.update(str(uuid5(UUID(e), row.claim.id)) for e in self.last_events)
+
     def tell_again(self, claim_id: str) -> Row | None:
         """Note that a claim is told anew, for the sake of one that must be forgotten."""
         for row in self.rows:
             if row.claim.id == claim_id and not row.withdrawn and row.taken_back_by is None:
                 new = self._put_row(row.claim, "corrected", row)
                 self._take_back(row, new, gone=True)
+                self._note_entry(new)
                 return new
         return None
 
