@@ -8,7 +8,7 @@ import pytest
 from caseflow.domain.vocabulary import TYPES
 from tests.strategies import REQUIRED
 
-from .conftest import AUTHOR, Json, Service, items, path_name, problem
+from .conftest import ABSENT, AUTHOR, Json, Service, items, path_name, problem
 
 
 def test_recording_a_claim_answers_with_the_event_and_the_new_status(service: Service) -> None:
@@ -156,7 +156,7 @@ class TestNaming:
 
     @pytest.mark.parametrize(
         "name",
-        ["6f0c1a52-3a0e-4c8b-9d7e-0b6f2a91c3d4", "nonsense", "KZ-0000-0000", "ext:nothing", "%00"],
+        [ABSENT, "nonsense", "KZ-0000-0000", "ext:nothing", "%00"],
     )
     def test_a_case_that_is_not_there_has_no_events(self, shared: Service, name: str) -> None:
         author = shared.partner(*AUTHOR)
@@ -165,7 +165,7 @@ class TestNaming:
 
     @pytest.mark.parametrize(
         "name",
-        ["6f0c1a52-3a0e-4c8b-9d7e-0b6f2a91c3d4", "nonsense", "ext%3Anothing", "ext%3A", "%00"],
+        [ABSENT, "nonsense", "ext%3Anothing", "ext%3A", "%00"],
     )
     def test_an_event_that_is_not_there_is_not_found(self, shared: Service, name: str) -> None:
         for asker in (shared, shared.partner()):
