@@ -3,7 +3,8 @@
 What is public is what is shown after a step and was not before.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -262,16 +263,20 @@ class Public(Known):
             found |= {"state": "corrected", "corrected_by": row.taken_back_by.claim.id}
         return found
 
-    def public_view(self, times: Iterable[int]) -> str:
-        """Return all that the public may know, as one text; times: of the replays it asks for."""
+    def public_view(self) -> str:
+        """Return all that the public may know, now and of any time before, as one text."""
         rows = [(self.render_row(row, ""), row.labels) for row in self.rows]
         cases = [
             (case.id, self.public_answer(case)[0], self.labels(case), case.persons)
             for case in self.cases.values()
             if self.public_answer(case)[0] != 404
         ]
-        then = [sorted(self.counted_at[at].items()) for at in times]
+        then = [counted for counted, _ in groupby(self._list_counted())]
         return repr((rows, cases, sorted(self.counted().items()), then))
+
+    def _list_counted(self) -> Iterator[list[Any]]:
+        """Yield what moved public numbers after each step, in order."""
+        return (sorted(counted.items()) for _, counted in sorted(self.counted_at.items()))
 
     # -- who may read which words -----------------------------------------------------------------
 
