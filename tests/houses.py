@@ -147,12 +147,13 @@ def _make_templates(kind: str, request: pytest.FixtureRequest) -> _Templates:
 
 @contextmanager
 def run_house(settings: Settings, clock: Callable[[], int] | None = None) -> Iterator[House]:
-    """Yield a running house that ends embargoes only when it is asked to.
+    """Yield a running house that ends embargoes and looks after erasures only when asked to.
 
     clock: of the house; a new one that stands at NOON unless it is given.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bootstrap, "EMBARGO_SECONDS", 1e6)
+        patch.setattr(bootstrap, "ERASURE_SECONDS", 1e6)
         with open_house(settings, clock=clock or Clock()) as house:
             yield house
 
