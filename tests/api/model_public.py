@@ -5,9 +5,10 @@ What is public is what is shown after a step and was not before.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid5
 
+from caseflow.domain.dates import is_certainly_after, parse_when
 from caseflow.domain.status import resolve
 from caseflow.domain.times import format_time, parse_time
 
@@ -25,6 +26,9 @@ from .model_known import (
     preferred_name,
     shows_sources,
 )
+
+# They tell where the person was taken, which is no refuge.
+REMOVALS: Final = ("extradition.surrendered", "expulsion.executed")
 
 
 class Public(Known):
@@ -68,6 +72,32 @@ class Public(Known):
     def labels(self, case: Case) -> dict[str, str]:
         return {language: self.label(case, language) for language in LANGUAGES}
 
+    def _tells_refuge(self, claim: Claim) -> bool:
+        """Return whether a claim would tell where the person found refuge."""
+        case = self.cases[claim.case]
+        jurisdiction = claim.said.get("jurisdiction", case.host)
+        if claim.type.startswith("departure."):
+            return True
+        if jurisdiction != case.host and self._is_about_asylum(claim):
+            return True
+        if jurisdiction in (case.host, case.origin) or claim.type in REMOVALS:
+            return False
+        occurred = parse_when(claim.said["occurred"])
+        return any(
+            other.type.startswith("departure.")
+            and not is_certainly_after(parse_when(other.said["occurred"]), occurred)
+            for other in self._list_told_before(claim)
+        )
+
+    def _list_told_before(self, claim: Claim) -> list[Claim]:
+        """Return what the case had been told before; of several cases of one person, all."""
+        case = self.cases[claim.case]
+        together = self.of_person(self.main_of(case))
+        if len(together) > 1:
+            return [other for one in together for other in one.claims.values()]
+        told = list(case.claims.values())
+        return told[: told.index(claim)]
+
     def public_fields(self, claim: Claim) -> Json:
         """Return what anyone may read of a claim."""
         case = self.cases[claim.case]
@@ -77,8 +107,7 @@ class Public(Known):
             hidden |= {"sources"}
         if case.consent["basis"] == "representative":
             hidden |= {"form"}
-        abroad = fields["jurisdiction"] != case.host
-        if claim.type.startswith("departure.") or (abroad and self._is_about_asylum(claim)):
+        if self._tells_refuge(claim):
             hidden |= {"destination", "place", "authority"}
             fields["jurisdiction"] = None
         for reference in ("against", "after"):
