@@ -24,7 +24,7 @@ from caseflow.cli.main import main
 from caseflow.domain.vocabulary import TYPES
 from caseflow.eventstore import names, partners, tables
 from caseflow.projections import projector
-from caseflow.projections.public.feed import WINDOW
+from caseflow.projections.public.windows import WINDOW
 from caseflow.projections.view import registered
 from caseflow.proof import tile_store
 from caseflow.settings import DEFAULTS, read_settings
