@@ -357,6 +357,18 @@ def assert_within(example: Any, answer: Any, at: str = "") -> None:
         assert example == answer, at
 
 
+def test_the_mirror_of_the_feed_page_holds_the_public_log(demo: Demo) -> None:
+    page = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    (block,) = (b for b in list_blocks(section(page, "How to mirror")) if b.language == "python")
+    names: dict[str, Any] = {}
+    exec(block.text.replace("http://127.0.0.1:8000", demo.house), names)
+    log = httpx.get(f"{demo.house}/v1/events?limit=500", timeout=30).json()["items"]
+    assert len(log) > WINDOW
+    assert [entry_id.removeprefix("urn:uuid:") for entry_id in names["entries"]] == [
+        event["id"] for event in reversed(log)
+    ]
+
+
 def test_the_sizes_in_the_decision_on_records_are_those_of_the_demonstration(demo: Demo) -> None:
     text = (ROOT / "docs" / "adr" / "0002-record-format.md").read_text("utf-8")
     told = re.search(

@@ -48,7 +48,9 @@ def walk(service: Service, path: str) -> list[Page]:
     """Return the subscription document and all archives, the newest first."""
     pages = [read_page(service, path)]
     while "prev-archive" in pages[-1].links:
-        pages.append(read_page(service, pages[-1].links["prev-archive"]))
+        older = read_page(service, pages[-1].links["prev-archive"])
+        assert older.links["self"] not in {page.links["self"] for page in pages}, "in a circle"
+        pages.append(older)
     return pages
 
 

@@ -121,9 +121,7 @@ def _follow(told: Iterable[Told], *, keeps: bool) -> dict[int, set[str]]:
             continue
         # What it takes back was in these, and whoever follows them is to hear of it.
         feeds = set(found.get(change.takes_back, ())) if change.takes_back else set()
-        if change.kind != WITHDRAWN:
-            feeds |= set(_list_own(change))
-        found[change.sequence] = feeds
+        found[change.sequence] = feeds | set(_list_own(change))
     return found
 
 
