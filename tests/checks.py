@@ -21,6 +21,7 @@ from caseflow.eventstore.mapper import ERASURE_TOPIC, TIME_BYTES, TOPIC, key_own
 from caseflow.eventstore.names import case_codes, external_ids
 from caseflow.eventstore.publications import Publications, list_publications
 from caseflow.eventstore.recorder import list_events, lock_head, read_head
+from caseflow.eventstore.records import EventRecords, PublicationRecords
 from caseflow.eventstore.tables import events
 from caseflow.formats.public_record import parse_public_record, render_public_record
 from caseflow.formats.record import commit_fields, parse_record, render_record
@@ -53,6 +54,7 @@ def check_house(house: House, *canaries: str) -> None:
         check_order(connection)
         check_names(connection)
         check_records(house, connection)
+        check_logs(house, connection)
         check_public_tables(connection, *canaries)
     check_views(house)
 
@@ -85,6 +87,13 @@ def check_records(house: House, connection: Connection) -> None:
             if key is not None:
                 seed, fields = unseal(key, record.event_id, sealed)
                 assert commit_fields(seed, fields) == record.commitments, record.event_id
+
+
+def check_logs(house: House, connection: Connection) -> None:
+    """Assert that every record of both logs agrees with what is stored beside it, erased or not."""
+    for source in (EventRecords(house.keys), PublicationRecords(house.keys)):
+        size = source.get_size(connection)
+        assert len(source.read(connection, 0, size + 1)) == size
 
 
 def check_names(connection: Connection) -> None:

@@ -4,12 +4,17 @@ What is drawn is plain numbers, so that a history can be printed and made shorte
 for is worked out from what is there when a step is taken. A refused step records nothing.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from caseflow.bootstrap import House
@@ -28,7 +33,16 @@ from caseflow.domain.events import Consent
 from caseflow.domain.times import format_time
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.partners import Caller
-from tests.houses import AUTHOR, GIVE_UP_SECONDS, Clock, Desk, new_partner, one_batch
+from tests.houses import (
+    AUTHOR,
+    GIVE_UP_SECONDS,
+    Clock,
+    Desk,
+    new_partner,
+    new_settings,
+    one_batch,
+    run_house,
+)
 
 DAYS: Final = ("2025-05-01", "2025-05", "2025-05-10", "2025-06-20", "2025-06/2025-07", "2025-08")
 CLAIMS: Final[tuple[dict[str, Any], ...]] = (
@@ -46,13 +60,23 @@ CLAIMS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "person.entered", "jurisdiction": "KG"},
 )
 SEEN: Final = ("public", "public", "public", "partners", "restricted")
-LEVELS: Final = ("anonymous", "anonymous", "count", "none", "name")
+LEVELS: Final = ("anonymous", "none", "count", "anonymous", "name")
 CORRECTED: Final = ("typo", "new_evidence", "wrong_person")
 RETRACTED: Final = ("false", "unsafe", "duplicate", "source_withdrew", "wrong_person")
 CALLED: Final = {"names": [{"text": "Иван Иванов", "language": "ru", "kind": "primary"}]}
 KINDS: Final = (
     *["open", "tell", "tell", "tell", "tell", "correct", "correct", "retract", "dispute"],
-    *["dispute", "corroborate", "show", "consent", "merge", "unmerge"],
+    *[
+        "dispute",
+        "corroborate",
+        "show",
+        "show",
+        "consent",
+        "consent",
+        "consent",
+        "merge",
+        "unmerge",
+    ],
 )
 
 OF_REVIEWERS: Final = ("correct", "retract", "consent", "merge", "unmerge", "show")
@@ -88,6 +112,34 @@ BEGIN: Final = (
 )
 
 
+@contextmanager
+def new_history(
+    kind: str, request: pytest.FixtureRequest, taken: list[Step]
+) -> "Iterator[History]":
+    """Yield a house of its own, on a kind of database, in which steps were taken."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        clock = Clock()
+        unlimited = {"CASEFLOW_RATE_PER_PARTNER": "0", "CASEFLOW_RATE_PER_ADDRESS": "0"}
+        found = stack.enter_context(new_settings(kind, request, folder, **unlimited))
+        history = History(stack.enter_context(run_house(found, clock)), clock)
+        history.take(taken)
+        yield history
+
+
+def few(examples: int) -> settings:
+    """Return settings that run the same everywhere."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        # A history is read as it is: making it shorter would take minutes.
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
 class History:
     """A house and what partners do in it; the clock goes on by a minute with each batch.
 
@@ -109,9 +161,14 @@ class History:
         self.times: list[int] = []
 
     @property
-    def callers(self) -> list[Caller]:
+    def desks(self) -> list[Desk]:
         """Return who may ask with a key: the authors, a reader of all, and who may little."""
-        return [desk.caller for desk in (*self.partners, self.reader, self.stranger)]
+        return [*self.partners, self.reader, self.stranger]
+
+    @property
+    def callers(self) -> list[Caller]:
+        """Return the same as the house knows them."""
+        return [desk.caller for desk in self.desks]
 
     def take(self, steps: list[Step]) -> None:
         """Take steps, batch by batch."""

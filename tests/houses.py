@@ -147,12 +147,13 @@ def _make_templates(kind: str, request: pytest.FixtureRequest) -> _Templates:
 
 @contextmanager
 def run_house(settings: Settings, clock: Callable[[], int] | None = None) -> Iterator[House]:
-    """Yield a running house that ends embargoes only when it is asked to.
+    """Yield a running house that ends embargoes and looks after erasures only when asked to.
 
     clock: of the house; a new one that stands at NOON unless it is given.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bootstrap, "EMBARGO_SECONDS", 1e6)
+        patch.setattr(bootstrap, "ERASURE_SECONDS", 1e6)
         with open_house(settings, clock=clock or Clock()) as house:
             yield house
 
@@ -228,15 +229,19 @@ def render(found: Recorded) -> Told:
 
 
 class Desk:
-    """A partner at work: opens cases and tells what happened, in futures or one by one."""
+    """A partner at work: opens cases and tells what happened, in futures or one by one.
 
-    def __init__(self, cases: Cases, caller: Caller) -> None:
+    key: that it shows to the API.
+    """
+
+    def __init__(self, cases: Cases, caller: Caller, key: str = "") -> None:
         self.cases = cases
         self.caller = caller
+        self.key = key
 
     def at(self, cases: Cases) -> "Desk":
         """Return the same partner before another writer."""
-        return Desk(cases, self.caller)
+        return Desk(cases, self.caller, self.key)
 
     def submit_case(
         self, publish: str = "none", *, attempt: Attempt | None = None, **fields: Any
@@ -314,7 +319,7 @@ def new_partner(
         )
         caller = find_caller(connection, digest_key(key), house.clock())
     assert caller is not None
-    return Desk(house.cases, caller)
+    return Desk(house.cases, caller, key)
 
 
 def submit_demo_cases(desk: Desk, prefix: str = "") -> "list[Future[Any]]":

@@ -14,6 +14,7 @@ from caseflow.database import begin_read, begin_write, make_engine, wrapped_erro
 from caseflow.domain.errors import CaseflowError
 from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.key_files import (
@@ -351,7 +352,9 @@ def _try_to(work: Callable[[], object], name: str) -> bool:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyStore:
-    """Return the key store, checked against the master key. Both key files are there afterwards.
+    """Return the key store, checked against the master key.
+
+    Both key files are there afterwards; of a new store, the ledger too.
 
     Raises MissingKeyError where a key's file is gone, WrongMasterKeyError where the master key is
     that of another store.
@@ -362,6 +365,8 @@ def open_keys(settings: Settings, engine: Engine) -> KeyStore:
     # A store that an older release made has never signed anything.
     is_new = is_empty or find_pinned_key(engine) is None
     read_or_create_signing_key(settings.signing_key_file, is_new)
+    if is_empty:
+        Ledger(settings.ledger_file).create()
     file = MasterKeyFile(settings.master_key_file)
     keys = KeyStore(engine, master_key, find_master_keys=file.list_keys)
     keys.check()
@@ -505,6 +510,7 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        discloser=Discloser(house.keys),
         logs=house.served_logs,
         publisher=house.publisher if house.is_publishing else None,
     )

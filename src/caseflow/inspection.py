@@ -22,7 +22,6 @@ from caseflow.eventstore.integrity import (
     check_records,
     check_wrapping,
 )
-from caseflow.eventstore.keys import list_destroyed_keys
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.recorder import read_head
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -39,10 +38,14 @@ class Check(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a check has seen; problems: none where all is well."""
+    """What a check has seen; problems: none where all is well.
+
+    is_seen: False where it was not carried out, since another that it needs has failed.
+    """
 
     problems: Sequence[str]
     note: str = ""
+    is_seen: bool = True
 
 
 class Finding(NamedTuple):
@@ -75,11 +78,11 @@ CASE_KEYS: Final = Check(
     "The key store is another one, or older than the records: these cases cannot be read.",
     _NEWER_KEYS,
 )
-MASTER_KEY: Final = Check(
-    "master key",
-    "The master key is not that of this key store, or keys were altered: what is sealed under "
-    "them cannot be read.",
-    "Put back the master key of this key store, or another copy of the key store.",
+KEY_FILES: Final = Check(
+    "key files",
+    "They are not those of this key store, or keys in it were altered: what is sealed cannot be "
+    "read, or nothing can be signed.",
+    "Put back the files that this key store was used with last, or another copy of the key store.",
 )
 RECORDS: Final = Check(
     "records", "Events were changed behind the service's back, or by the disk.", _OLDER
@@ -104,7 +107,7 @@ VIEWS: Final = Check(
     "Run `caseflow rebuild`, which makes the views anew from the log, and check again.",
 )
 CHECKS: Final = (
-    DATABASE, KEY_STORE, SCHEMA, ORDER, CASE_KEYS, MASTER_KEY, RECORDS, LOGS, LEDGER, VIEWS,
+    DATABASE, KEY_STORE, SCHEMA, ORDER, CASE_KEYS, KEY_FILES, RECORDS, LOGS, LEDGER, VIEWS,
 )  # fmt: skip
 """All checks, in the order in which they are carried out."""
 
@@ -137,16 +140,16 @@ class _Inspection:
         yield self._try(ORDER, self._check_order, SCHEMA)
         yield self._try(CASE_KEYS, self._check_case_keys, SCHEMA)
         # Only now: an empty key store would be bound to whatever master key there is.
-        yield self._try(MASTER_KEY, self._check_master_key, CASE_KEYS)
-        yield self._try(RECORDS, self._check_records, CASE_KEYS, MASTER_KEY)
-        yield self._try(LOGS, self._check_logs, ORDER, CASE_KEYS, MASTER_KEY)
-        yield self._try(LEDGER, self._apply_ledger, ORDER, CASE_KEYS, MASTER_KEY, RECORDS, LOGS)
-        yield self._try(VIEWS, self._check_views, ORDER, CASE_KEYS, MASTER_KEY, RECORDS)
+        yield self._try(KEY_FILES, self._check_key_files, CASE_KEYS)
+        yield self._try(RECORDS, self._check_records, CASE_KEYS, KEY_FILES)
+        yield self._try(LOGS, self._check_logs, ORDER, CASE_KEYS, KEY_FILES)
+        yield self._try(LEDGER, self._apply_ledger, ORDER, CASE_KEYS, KEY_FILES, RECORDS, LOGS)
+        yield self._try(VIEWS, self._check_views, ORDER, CASE_KEYS, KEY_FILES, RECORDS)
 
     def _try(self, check: Check, look: Callable[[], Outcome], *needed: Check) -> Finding:
         """Carry out a check, unless one that it needs has failed."""
         lacking = [other.name for other in needed if other in self._failed]
-        outcome = Outcome([f"not looked at: first see to: {lacking[0]}"]) if lacking else _do(look)
+        outcome = _not_seen(lacking[0]) if lacking else _do(look)
         if outcome.problems:
             self._failed.append(check)
         return Finding(check, outcome)
@@ -174,7 +177,7 @@ class _Inspection:
         with self._read() as connection:
             return Outcome(check_case_keys(connection, self._keys_engine))
 
-    def _check_master_key(self) -> Outcome:
+    def _check_key_files(self) -> Outcome:
         return Outcome(check_wrapping(open_keys(self._settings, self._keys_engine)))
 
     def _check_records(self) -> Outcome:
@@ -190,12 +193,10 @@ class _Inspection:
             return Outcome(house.check_logs())
 
     def _apply_ledger(self) -> Outcome:
-        path, note = self._settings.ledger_file, ""
+        path = self._settings.ledger_file
         if not path.exists():
-            # It is told of each erasure. Applied, it would be there again, and lack the rest.
-            if list_destroyed_keys(self._keys_engine):
-                return Outcome([f"{path} is not there, but cases were erased: it must have been"])
-            note = f"; {path} is not there, which is right if nothing was ever taken back"
+            # Applied, it would be there again, and lack what it told.
+            return Outcome([f"{path} is not there; it is made with the key store: put it back"])
         with self._house() as house:
             # Nothing else of it: no embargo ends, nothing is signed, nobody is answered.
             house.writer.start()
@@ -203,7 +204,7 @@ class _Inspection:
                 done = house.apply_ledger()
             finally:
                 house.writer.stop()
-        return Outcome([], f"{done} withdrawals and erasures were repeated{note}")
+        return Outcome([], f"{done} withdrawals and erasures were repeated")
 
     def _check_views(self) -> Outcome:
         with self._house() as house, _undone(self._engine) as connection:
@@ -243,6 +244,10 @@ def _undone(engine: Engine) -> Iterator[Connection]:
             connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
         connection.rollback()
+
+
+def _not_seen(lacking: str) -> Outcome:
+    return Outcome([f"not looked at: first see to: {lacking}"], is_seen=False)
 
 
 def _do(look: Callable[[], Outcome]) -> Outcome:

@@ -42,6 +42,10 @@ SEED: Final[Sequence[Json]] = [
 ]
 
 
+ABSENT: Final = "6f0c1a52-3a0e-4c8b-9d7e-0b6f2a91c3d4"
+"""The id of nothing that is there; the same in every run, as what tests are called has to be."""
+
+
 class Partner:
     """A partner organisation and one of its keys, speaking HTTP."""
 

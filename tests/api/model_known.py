@@ -222,6 +222,8 @@ class Known:
         # Whether the last step hid something for the person's sake.
         self.forgot = False
         self.public_events: set[str] = set()
+        # The events of the last step.
+        self.last_events: tuple[str, ...] = ()
 
     # -- finding ----------------------------------------------------------------------------------
 

@@ -3,10 +3,12 @@
 What is public is what is shown after a step and was not before.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
 from uuid import UUID, uuid5
 
+from caseflow.domain.dates import is_certainly_after, parse_when
 from caseflow.domain.status import resolve
 from caseflow.domain.times import format_time, parse_time
 
@@ -24,6 +26,9 @@ from .model_known import (
     preferred_name,
     shows_sources,
 )
+
+# They tell where the person was taken, which is no refuge.
+REMOVALS: Final = ("extradition.surrendered", "expulsion.executed")
 
 
 class Public(Known):
@@ -67,6 +72,32 @@ class Public(Known):
     def labels(self, case: Case) -> dict[str, str]:
         return {language: self.label(case, language) for language in LANGUAGES}
 
+    def _tells_refuge(self, claim: Claim) -> bool:
+        """Return whether a claim would tell where the person found refuge."""
+        case = self.cases[claim.case]
+        jurisdiction = claim.said.get("jurisdiction", case.host)
+        if claim.type.startswith("departure."):
+            return True
+        if jurisdiction != case.host and self._is_about_asylum(claim):
+            return True
+        if jurisdiction in (case.host, case.origin) or claim.type in REMOVALS:
+            return False
+        occurred = parse_when(claim.said["occurred"])
+        return any(
+            other.type.startswith("departure.")
+            and not is_certainly_after(parse_when(other.said["occurred"]), occurred)
+            for other in self._list_told_before(claim)
+        )
+
+    def _list_told_before(self, claim: Claim) -> list[Claim]:
+        """Return what the case had been told before; of several cases of one person, all."""
+        case = self.cases[claim.case]
+        together = self.of_person(self.main_of(case))
+        if len(together) > 1:
+            return [other for one in together for other in one.claims.values()]
+        told = list(case.claims.values())
+        return told[: told.index(claim)]
+
     def public_fields(self, claim: Claim) -> Json:
         """Return what anyone may read of a claim."""
         case = self.cases[claim.case]
@@ -76,8 +107,7 @@ class Public(Known):
             hidden |= {"sources"}
         if case.consent["basis"] == "representative":
             hidden |= {"form"}
-        abroad = fields["jurisdiction"] != case.host
-        if claim.type.startswith("departure.") or (abroad and self._is_about_asylum(claim)):
+        if self._tells_refuge(claim):
             hidden |= {"destination", "place", "authority"}
             fields["jurisdiction"] = None
         for reference in ("against", "after"):
@@ -92,6 +122,7 @@ class Public(Known):
     def settle(self, event_ids: Sequence[str] = ()) -> list[Row]:
         """Note what the public saw of a step; return its public changes."""
         self.step += 1
+        self.last_events = tuple(event_ids)
         before = len(self.rows)
         self._compare()
         self.counted_at[self.now] = self.counted()
@@ -99,12 +130,8 @@ class Public(Known):
         changes = self.rows[before:]
         if changes:
             self.public_events.update(event_ids)
-            # Where one event makes several changes, others have ids that follow from both.
-            self.public_events.update(
-                str(uuid5(UUID(event_id), row.claim.id))
-                for event_id in event_ids
-                for row in changes
-            )
+            for row in changes:
+                self._note_entry(row)
         for row in changes:
             self.known_authors.update([row.claim.author] if row.claim.author else [])
         for claim in self.claims:
@@ -169,12 +196,17 @@ class Public(Known):
     # Where a claim is hidden, others may have to be told anew: each entry says where the case stood
     # after it. Which these are is up to the service; that they say nothing of it is checked.
 
+    def _note_entry(self, row: Row) -> None:
+        """Note the ids that an entry may have where one event makes several changes."""
+        self.public_events.update(str(uuid5(UUID(e), row.claim.id)) for e in self.last_events)
+
     def tell_again(self, claim_id: str) -> Row | None:
         """Note that a claim is told anew, for the sake of one that must be forgotten."""
         for row in self.rows:
             if row.claim.id == claim_id and not row.withdrawn and row.taken_back_by is None:
                 new = self._put_row(row.claim, "corrected", row)
                 self._take_back(row, new, gone=True)
+                self._note_entry(new)
                 return new
         return None
 
@@ -260,16 +292,20 @@ class Public(Known):
             found |= {"state": "corrected", "corrected_by": row.taken_back_by.claim.id}
         return found
 
-    def public_view(self, times: Iterable[int]) -> str:
-        """Return all that the public may know, as one text; times: of the replays it asks for."""
+    def public_view(self) -> str:
+        """Return all that the public may know, now and of any time before, as one text."""
         rows = [(self.render_row(row, ""), row.labels) for row in self.rows]
         cases = [
             (case.id, self.public_answer(case)[0], self.labels(case), case.persons)
             for case in self.cases.values()
             if self.public_answer(case)[0] != 404
         ]
-        then = [sorted(self.counted_at[at].items()) for at in times]
+        then = [counted for counted, _ in groupby(self._list_counted())]
         return repr((rows, cases, sorted(self.counted().items()), then))
+
+    def _list_counted(self) -> Iterator[list[Any]]:
+        """Yield what moved public numbers after each step, in order."""
+        return (sorted(counted.items()) for _, counted in sorted(self.counted_at.items()))
 
     # -- who may read which words -----------------------------------------------------------------
 

@@ -127,8 +127,10 @@ def read_public(service: Service, *cases: Json, events: tuple[Json, ...] = ()) -
     """Return every public document, with those about these cases and events, as one text."""
     paths = ["/v1/cases", "/v1/events", "/v1/statistics", "/v1/cases?as_of=2026-06-01"]
     paths += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
+    paths += ["/feeds/all.json", "/v1/statistics/changes"]
     for case in cases:
         paths += [
+            f"/feeds/cases/{case['code']}.json",
             f"/v1/cases/{case['id']}", f"/v1/cases/{case['code']}",
             f"/v1/cases/{case['id']}/events",
             f"/feeds/cases/{case['code']}.atom", f"/feeds/cases/{case['code']}.atom?lang=ru",

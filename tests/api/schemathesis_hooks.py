@@ -204,6 +204,9 @@ UNSAYABLE: Final = {
         "JSON Schema takes 1.0 for a whole number; here it is one with a fraction"
     ),
     r"/query/cursor is not a cursor of this list; .*": "cursors are made by the service alone",
+    r"/query/(from|to|since) must be a whole number from 0 to [0-9]+": (
+        "how large the log is by now, and which of two sizes is the older"
+    ),
     r".*/(into|from|after|against) (names|the dates say) .*": (
         "which cases and events there are, and when they happened, is told nowhere"
     ),
@@ -264,6 +267,8 @@ def _are_lines_rejected(found: Finding) -> bool:
     return set(results) == {"rejected"}
 
 
+_COSIGNING: Final = ("add_cosignatures", "add_full_cosignatures")
+
 EXPLAINED: Final = (
     Explained(
         ServerError,
@@ -297,6 +302,11 @@ EXPLAINED: Final = (
         _is_other_form,
     ),
     Explained(RejectedPositiveData, "no schema can say it", _is_unsayable),
+    Explained(
+        RejectedPositiveData,
+        "which notes verify depends on keys and on what was signed",
+        lambda found: found.operation in _COSIGNING and found.slug in ("invalid-input", "conflict"),
+    ),
     Explained(
         JsonSchemaError,
         "where no line is answered, there is none to look at",

@@ -8,6 +8,7 @@ import pytest
 
 from .asgi import exchange
 from .conftest import (
+    ABSENT,
     AUTHOR,
     Json,
     Partner,
@@ -150,7 +151,7 @@ class TestReading:
 
     @pytest.mark.parametrize(
         "name",
-        [str(uuid4()), "KZ-0000-0000", "nonsense", "%00", "a%00b", "%FF", "%ED%A0%80", "x" * 3000,
+        [ABSENT, "KZ-0000-0000", "nonsense", "%00", "a%00b", "%FF", "%ED%A0%80", "x" * 3000,
          "ext%3A", "ext%3A%00", "%D0%9C", "%E2%80%AE", "..%2F..%2Fetc"],
     )  # fmt: skip
     def test_what_is_not_there_is_not_found(self, shared: Service, name: str) -> None:

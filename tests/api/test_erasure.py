@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Partner, Service, items, pointers, problem
+from tests.api.conftest import ABSENT, Partner, Service, items, pointers, problem
 
 GROUNDS = {"reason": "The person asked for it.", "legal_basis": "Withdrawal of consent"}
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ def test_the_grounds_name_nobody(light: Service) -> None:
 
 def test_a_case_that_is_not_there_is_not_found(light: Service) -> None:
     admin = light.partner("admin")
-    for name in ("6f0c1a52-3a0e-4c8b-9d7e-0b6f2a91c3d4", "KZ-0000-0000", "ext:nobody", "nonsense"):
+    for name in (ABSENT, "KZ-0000-0000", "ext:nobody", "nonsense"):
         problem(ask(admin, name), 404, "not-found")
 
 

@@ -1,14 +1,14 @@
 """Events: recording a claim, what is answered, and reading one."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from caseflow.domain.vocabulary import TYPES
 from tests.strategies import REQUIRED
 
-from .conftest import AUTHOR, Json, Service, items, path_name, problem
+from .conftest import ABSENT, AUTHOR, Json, Service, items, path_name, problem
 
 
 def test_recording_a_claim_answers_with_the_event_and_the_new_status(service: Service) -> None:
@@ -155,14 +155,18 @@ class TestNaming:
         assert author.get(f"/v1/cases/{case['id']}").json()["version"] == 3
 
     @pytest.mark.parametrize(
-        "name", [str(uuid4()), "nonsense", "KZ-0000-0000", "ext:nothing", "%00"]
+        "name",
+        [ABSENT, "nonsense", "KZ-0000-0000", "ext:nothing", "%00"],
     )
     def test_a_case_that_is_not_there_has_no_events(self, shared: Service, name: str) -> None:
         author = shared.partner(*AUTHOR)
         body = {"type": "wanted.removed", "occurred": "2025"}
         problem(author.post(f"/v1/cases/{path_name(name)}/events", body), 404, "not-found")
 
-    @pytest.mark.parametrize("name", [str(uuid4()), "nonsense", "ext%3Anothing", "ext%3A", "%00"])
+    @pytest.mark.parametrize(
+        "name",
+        [ABSENT, "nonsense", "ext%3Anothing", "ext%3A", "%00"],
+    )
     def test_an_event_that_is_not_there_is_not_found(self, shared: Service, name: str) -> None:
         for asker in (shared, shared.partner()):
             problem(asker.get(f"/v1/events/{name}"), 404, "not-found")

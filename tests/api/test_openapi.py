@@ -284,6 +284,8 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             "/v1/audit/reads?limit=500",
             f"/v1/audit/reads?after=1&limit=2&case={case}&since=2020-01-01T00:00:00Z",
         ],
+        "get_case_bundle": [f"/v1/cases/{case}/bundle", f"/v1/cases/{case}/bundle?since=1"],
+        "get_event_proof": [f"/v1/events/{event}/proof", f"/v1/events/{event}/proof?since=1"],
         "get_checkpoint": ["/v1/log/checkpoint", "/v1/log/checkpoint?witnesses=0"],
         "get_full_checkpoint": ["/v1/log/full/checkpoint"],
         "get_log_key": ["/v1/log/key"],

@@ -640,6 +640,37 @@ class TestMerges:
             then = {"known_at": undone["recorded_at"]}
             assert headline(asker, pair.goes, **then) == "deported"
 
+    def test_lists_of_before_a_merge_hold_both_for_partners(self, service: Service) -> None:
+        pair = Pair(service)
+        then = {"known_at": pair.removed["recorded_at"]}
+        askers = (pair.first, pair.second)
+        before = [items(asker.get("/v1/cases", **then)) for asker in askers]
+        pair.merge()
+        assert [items(asker.get("/v1/cases", **then)) for asker in askers] == before
+        assert [[c["id"] for c in listed] for listed in before] == [
+            [pair.stays["id"], pair.goes["id"]]
+        ] * 2
+        pages = pair.first.get("/v1/cases", limit=1, **then)
+        following = pair.first.get(pages.headers["link"].partition(">")[0][1:])
+        assert [*items(pages), *items(following)] == before[0]
+        assert items(pair.first.get("/v1/cases", host_state="KG", **then)) == []
+
+    def test_for_the_public_the_past_stands_under_the_case_that_stays(
+        self, service: Service
+    ) -> None:
+        """What was told of either is in its history, and in where it stood."""
+        pair = Pair(service)
+        pair.merge()
+        then = {"known_at": pair.removed["recorded_at"]}
+        events = items(service.get(f"/v1/cases/{pair.stays['id']}/events", **then))
+        assert {e["id"] for e in events} == {pair.granted["id"], pair.removed["id"]}
+        assert headline(service, pair.stays, **then) == "deported"
+        listed = items(service.get("/v1/cases", **then))
+        assert [c["status"]["headline"] for c in listed] == ["deported"]
+        pair.unmerge()
+        assert headline(service, pair.stays, **then) == "extradition_granted"
+        assert headline(service, pair.goes, **then) == "deported"
+
     def test_several_cases_of_one_person_go_into_one(self, service: Service) -> None:
         pair = Pair(service)
         third = pair.first.open()

@@ -242,6 +242,11 @@ def test_every_error_of_the_domain_is_mapped() -> None:
         assert problem_of(error).status != 500, cls
 
 
+def test_what_was_altered_is_told_to_the_operator_alone() -> None:
+    problem = problem_of(errors.AlteredError("position 5 is missing", 5))
+    assert (problem.status, problem.detail) == (503, "Not available now.")
+
+
 @pytest.mark.parametrize("slug", PROBLEM_TYPES)
 def test_a_type_resolves_to_its_documentation(client: TestClient[Litestar], slug: str) -> None:
     response = client.get(f"/problems/{slug}")

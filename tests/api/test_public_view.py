@@ -167,6 +167,8 @@ class World:
         found += [f"/v1/log/{path}" for path in ("checkpoint", "checkpoint?witnesses=1", "key",
                   "tile/0/000.p/1", "tile/entries/000.p/1", "consistency?from=0")]  # fmt: skip
         found += [f"/v1/log/full/{path}" for path in ("checkpoint", "key", "tile/0/000.p/1")]
+        found += ["/feeds/all.json", "/feeds/all.json?as_of=2026-01-01"]
+        found += ["/v1/statistics/changes", "/v1/statistics/changes?since=1&host_state=KZ"]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
         for case in cases:
             found.append(f"/feeds/cases/{case['code']}.atom")
@@ -175,12 +177,14 @@ class World:
                 case["code"],
                 path_name("ext:" + case.get("external_id", "x")),
             ):
-                found += [f"/v1/cases/{name}{more}" for more in ("", "/events", "?as_of=2026-02-01",
+                found += [f"/v1/cases/{name}{more}" for more in ("", "/events", "/bundle",
+                          "?as_of=2026-02-01",
                           "?known_at=2998-01-01T00:00:00Z", "/events?limit=1")]  # fmt: skip
         for event in events:
             found += [
                 f"/v1/events/{event['id']}",
                 f"/v1/events/{path_name('ext:' + event['external_id'])}",
+                f"/v1/events/{event['id']}/proof",
             ]
         for query in (
             "", "limit=1", "headline=deported", "headline=extradition_granted", "at_risk=true",
@@ -236,6 +240,8 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
         *(f"/v1/log/{which}{path}" for which in ("", "full/")
           for path in ("checkpoint", "key", "tile/{tile}", "consistency")),
+        "/feeds/all.json", "/v1/statistics/changes", "/v1/cases/{case}/bundle",
+        "/v1/events/{event}/proof",
     }  # fmt: skip
 
 

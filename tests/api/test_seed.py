@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import EXPECTED, SEED, Json, Seeded, items
+from .conftest import EXPECTED, SEED, Json, Seeded, Service, items
 
 DAYS = sorted(EXPECTED)
 VIEWS = ("public", "author", "partner", "reader")
@@ -162,3 +162,34 @@ def test_posting_the_demo_again_changes_nothing(seeded: Seeded) -> None:
             assert answer.json()["position"] == stored["position"]
         assert answer.status_code == 200
     assert seeded.service.head == before == len(SEED)
+
+
+def test_a_correction_changes_the_figures_from_when_it_was_known(service: Service) -> None:
+    """Say, the decision to extradite turns out to have been carried out that day."""
+    demo = Seeded(service)
+    case, granted = demo.cases["movlaev"], demo.events["movlaev/granted"]
+    day = DAYS[-1]
+
+    def look(**query: Any) -> list[tuple[str, int, int]]:
+        found = []
+        for asker in demo.views.values():
+            status = asker.get(f"/v1/cases/{case['id']}", as_of=day, **query).json()["status"]
+            numbers = asker.get("/v1/statistics", as_of=day, **query).json()
+            appealed = numbers["headline"]["extradition_appealed"]
+            found.append((status["headline"], numbers["at_risk"], appealed))
+        return found
+
+    before, known = look(), demo.service.get("/v1/events", limit=500).json()["items"][-1]
+    wanted = EXPECTED[day]
+    old = ("extradition_appealed", wanted["at_risk"], wanted["headline"]["extradition_appealed"])
+    assert before == [old] * 4
+    answer = demo.press.post(
+        f"/v1/events/{granted['id']}/corrections",
+        {"reason": "new_evidence", "type": "extradition.surrendered", "occurred": "2026-01-29"}
+        | {"visibility": "public"},
+    )
+    assert answer.status_code == 201, answer.text
+    after = look()
+    assert after == [("extradited", old[1] - 1, old[2] - 1)] * 4
+    assert look(known_at=known["recorded_at"]) == before
+    assert look(known_at=answer.json()["recorded_at"]) == after

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -198,8 +199,8 @@ def test_a_house_comes_back_elsewhere(
     run("backup", "records/a.db", "--keys", "keys")
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "caseflow-master.key").write_bytes((place / "caseflow-master.key").read_bytes())
-    (elsewhere / "caseflow-master.key").chmod(0o600)
+    for file in (*place.glob("*.key"), *place.glob("*.ndjson")):
+        shutil.copy(file, elsewhere)
     (copy,) = place.glob("keys/*")
     monkeypatch.chdir(elsewhere)
     result = run("restore", str(place / "records" / "a.db"), "--keys", str(copy))
@@ -257,27 +258,52 @@ def test_nothing_is_moved_where_one_of_the_copies_cannot_be_used(run: Run, place
     assert sorted(place.iterdir()) == before
 
 
-def test_a_house_that_is_served_is_not_replaced(run: Run, place: Path) -> None:
-    run("backup", "records/a.db")
+def test_a_copy_of_the_one_does_not_take_the_place_of_the_other(run: Run, place: Path) -> None:
+    run("backup", "records/a.db", "--keys", "keys")
+    (copy,) = map(str, place.glob("keys/*"))
+    before = sorted(place.iterdir())
+    for arguments in (["records/a.db", "--keys", "records/a.db"], [copy, "--keys", copy]):
+        result = run("restore", *arguments, "--replace")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "is a copy of something else" in result.stderr
+    assert sorted(place.iterdir()) == before
+
+
+@contextmanager
+def in_use(code: str) -> Iterator[None]:
+    """Have another process use something until the end; code: a context manager in Python."""
     script = (
         "from caseflow.cli.house import current_settings, opened_house; import sys\n"
-        "with opened_house(current_settings()): print(flush=True); sys.stdin.read()"
+        "from caseflow.database import make_engine\n"
+        f"with {code}: print(flush=True); sys.stdin.read()"
     )
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    service = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert service.stdout is not None
-    service.stdout.readline()
+    user = subprocess.Popen(
+        [sys.executable, "-c", script], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert user.stdout is not None
+    user.stdout.readline()
     try:
-        result = run("restore", "records/a.db", "--replace")
+        yield
     finally:
-        service.communicate()
+        user.communicate()
+
+
+@pytest.mark.parametrize(
+    "code", ["opened_house()", "make_engine(current_settings().keys_url).connect()"]
+)
+def test_a_house_that_is_in_use_is_not_replaced_not_even_half(
+    run: Run, place: Path, code: str
+) -> None:
+    """Served, or its key store looked at by somebody: then the records are left alone as well."""
+    run("backup", "records/a.db", "--keys", "keys")
+    (copy,) = map(str, place.glob("keys/*"))
+    with in_use(code):
+        result = run("restore", "records/a.db", "--keys", copy, "--replace")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "is in use: stop the service" in result.stderr
-    assert not list(place.glob("*.restored*"))
-    assert run("restore", "records/a.db", "--replace").exit_code == 0
+    assert not list(place.glob("*.restored*")) + list(place.glob("*.before-*"))
+    assert run("restore", "records/a.db", "--keys", copy, "--replace").exit_code == 0
 
 
 def test_what_is_to_be_done_has_to_be_clear(run: Run, place: Path) -> None:
@@ -309,6 +335,15 @@ def test_what_fails_is_told_with_what_to_do(run: Run, place: Path) -> None:
     assert "caseflow rebuild" in lines[2]
     assert run("rebuild").exit_code == 0
     assert run("restore", "--check").exit_code == 0
+
+
+def test_what_could_not_be_looked_at_is_said_without_more(run: Run, place: Path) -> None:
+    (place / "caseflow-master.key").unlink()
+    result = run("restore", "--check")
+    assert result.exit_code == 1
+    assert (
+        "failed  records\n        not looked at: first see to: key files\nfailed" in result.stdout
+    )
 
 
 def test_what_was_signed_and_is_missing_is_told(

@@ -89,9 +89,10 @@ def test_it_cosigns_and_the_service_serves_it(
 ) -> None:
     url = f"{witnessed.url}/v1/log"
     key = httpx.get(f"{url}/key").text.strip()
-    result = run("witness", url, "--log-key", key, *arguments)
-    assert result.exit_code == 0, result.stderr
-    assert "cosigned" in result.stderr
+    for address in (url, witnessed.url, f"{witnessed.url}/"):
+        result = run("witness", address, "--log-key", key, *arguments)
+        assert result.exit_code == 0, result.stderr
+        assert "cosigned" in result.stderr
     note = httpx.get(f"{url}/checkpoint?witnesses=1").text
     assert f"\n— {NAME} " in note
     assert (tmp_path / "seen").read_text("utf-8").splitlines()[:3] == note.splitlines()[:3]

@@ -27,7 +27,7 @@ RETRACTION_REASONS = {"false", "wrong_person", "unsafe", "source_withdrew", "dup
 WITHHOLDING_REASONS = {
     "consent_none", "consent_count", "type_ceiling", "asylum_consent", "visibility", "review",
     "embargo", "frozen", "declined", "names_person", "merged", "retracted", "corrected",
-    "record_event",
+    "record_event", "erased",
 }  # fmt: skip
 
 CLAIM_VALUES = sorted(

@@ -1,14 +1,11 @@
 """Why the numbers moved: the sum of all movements is the statistics, for whoever asks."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 
 from caseflow.domain.movements import Numbers, flatten, total
 from caseflow.domain.statistics import tally
@@ -18,34 +15,9 @@ from caseflow.projections.partner import statistics as partner_statistics
 from caseflow.projections.partner.changes import PartnerChanges
 from caseflow.projections.public import statistics as public_statistics
 from caseflow.projections.public.changes import PublicChanges
-from tests.histories import History, Step, steps
-from tests.houses import Clock, new_settings, run_house
+from tests.histories import History, Step, few, new_history, steps
 
 STATES: Final[list[States]] = [("KZ", None), ("KG", "RU")]
-
-
-def few(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        # A history is read as it is: making it shorter would take minutes.
-        phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    )
-
-
-@contextmanager
-def new_history(kind: str, request: pytest.FixtureRequest, taken: list[Step]) -> Iterator[History]:
-    """Yield a house of its own in which steps were taken."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        clock = Clock()
-        found = stack.enter_context(new_settings(kind, request, folder))
-        history = History(stack.enter_context(run_house(found, clock)), clock)
-        history.take(taken)
-        yield history
 
 
 class Reader(NamedTuple):
@@ -116,7 +88,7 @@ def check_pages(reader: Reader, whole: Explanation) -> None:
     assert all(page.beside == {} for page in pages[:-1])
 
 
-@few(25)
+@few(20)
 @given(taken=steps())
 def test_the_sum_of_what_moved_is_the_statistics(
     request: pytest.FixtureRequest, taken: list[Step]

@@ -2,39 +2,46 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
 from caseflow.bootstrap import House
-from caseflow.database import begin_write, make_engine
+from caseflow.database import begin_write
 from caseflow.formats.checkpoint import Checkpoint, open_checkpoint
 from caseflow.formats.note import parse_verifier_key
 from caseflow.proof.checkpoints import Last
 from caseflow.proof.source import LogName
 
-TRIGGERS: Final = ("events_insert", "events_update", "events_delete")
+FINAL_TABLES: Final = ("events", "publications")
+POSTGRESQL_TRIGGERS: Final = """
+SELECT tgname, tgrelid::regclass FROM pg_trigger
+WHERE NOT tgisinternal AND tgrelid::regclass::text IN ('events', 'publications')
+"""
 
 
 @contextmanager
 def behind_the_back(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection with no triggers in its way: what whoever owns the database can do."""
+    """Yield a connection with no triggers in its way: what whoever owns the database can do.
+
+    The triggers are put back afterwards, as such a person would.
+    """
     with begin_write(engine) as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text("GRANT ALL ON events TO CURRENT_USER"))
-            connection.execute(text("ALTER TABLE events DISABLE TRIGGER ALL"))
+            for table in FINAL_TABLES:
+                connection.execute(text(f"GRANT ALL ON {table} TO CURRENT_USER"))
+                connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
             yield connection
-            for name in ("events_change", "events_truncate"):
-                connection.execute(text(f"ALTER TABLE events ENABLE ALWAYS TRIGGER {name}"))
+            for name, table in connection.execute(text(POSTGRESQL_TRIGGERS)).all():
+                connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
         else:
-            query = text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
-            made = [sql for sql in connection.scalars(query) if " events" in sql]
-            for name in TRIGGERS:
+            query = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            made = connection.execute(query).all()
+            for name, _ in made:
                 connection.execute(text(f"DROP TRIGGER {name}"))
             yield connection
-            for sql in made:
-                connection.exec_driver_sql(sql)
+            for _, statement in made:
+                connection.exec_driver_sql(statement)
 
 
 def signed(house: House, log: LogName = "full") -> Checkpoint:
@@ -52,8 +59,3 @@ def last(house: House, log: LogName = "full") -> Last:
 def halted(house: House, log: LogName = "full") -> str | None:
     """Return why a log is not signed any more."""
     return last(house, log).halted
-
-
-def engine_for(file: Path) -> Engine:
-    """Return an engine on an SQLite file."""
-    return make_engine(f"sqlite:///{file}")

@@ -12,14 +12,22 @@ from sqlalchemy import delete, insert, select, text, update
 
 from caseflow.bootstrap import House
 from caseflow.database import begin_read, make_engine
+from caseflow.domain.errors import UnavailableError
 from caseflow.eventstore.files import find_database_file
 from caseflow.eventstore.mapper import TIME_BYTES, read_record
+from caseflow.eventstore.publications import (
+    derive_key,
+    list_publications,
+    publications,
+    unseal_publication,
+)
 from caseflow.eventstore.recorder import list_notifications
 from caseflow.eventstore.tables import events, log_head
 from caseflow.formats.merkle import EMPTY_ROOT, hash_leaf, root_of
+from caseflow.formats.public_record import pack_public_record, render_public_record
 from caseflow.formats.record import commit_fields, pack_body, pack_record, render_record
 from caseflow.formats.seal import seal, unseal
-from caseflow.formats.tiles import FULL_LOG_TAG, leaf_data
+from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG, leaf_data
 from caseflow.proof import audit, publisher
 from caseflow.proof.tile_store import log_tiles, log_trees
 from caseflow.settings import Settings
@@ -276,6 +284,104 @@ def test_an_erased_case_leaves_the_log_as_it_is(house: House, desk: Desk) -> Non
     assert signed(house).root == root_from_records(house)
 
 
+def test_a_house_that_is_not_started_tells_what_differs(
+    house: House, desk: Desk, settings: Settings
+) -> None:
+    """As after a restore, before anything is served; nothing is signed or stored."""
+    assert house.check_logs() == []
+    fill(desk)
+    house.publish()
+    assert house.check_logs() == []
+    rewrite(house, 2, change="partner")
+    restored = House(settings)
+    try:
+        (told,) = restored.check_logs()
+        assert "the full log: " in told
+        assert "is at 2" in told
+    finally:
+        restored.let_go()
+    assert halted(house) is None
+
+
+# -- the public log -------------------------------------------------------------------------------
+
+
+def test_the_public_log_is_of_public_changes_alone(house: House, desk: Desk) -> None:
+    fill(desk, 3)
+    hidden = desk.open("none")
+    desk.tell(hidden, visibility="restricted")
+    house.publish()
+    assert (signed(house, "public").size, signed(house, "full").size) == (3, 6)
+    before = last(house, "public")
+    desk.tell(hidden, visibility="restricted")
+    house.publish()
+    assert last(house, "public") == before
+    with begin_read(house.engine) as connection:
+        records = [render_public_record(one.record) for one in list_publications(connection, 0, 9)]
+    leaves = [hash_leaf(leaf_data(PUBLIC_LOG_TAG, record)) for record in records]
+    assert signed(house, "public").root == root_of(leaves)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE publications SET published_at = published_at + 1 WHERE sequence = 2", "at 2"),
+        ("UPDATE publications SET case_id = {other} WHERE sequence = 2", "at number 2"),
+        ("UPDATE publications SET state = {state} WHERE sequence = 2", "no record at number 2"),
+        ("DELETE FROM publications WHERE sequence = 2", "number 2 is missing"),
+        ("DELETE FROM publications WHERE sequence = 3", "has 2 records, and 3 were signed"),
+        ("UPDATE publications SET sequence = 4 WHERE sequence = 3", "number 3 is missing"),
+    ],
+)
+def test_a_public_change_that_is_rewritten_is_caught(
+    house: House, desk: Desk, statement: str, words: str
+) -> None:
+    fill(desk)
+    other = desk.open("anonymous")
+    house.publish()
+    if house.engine.dialect.name == "sqlite":
+        values = {"other": f"x'{other.hex}'", "state": "x'01'"}
+    else:
+        values = {"other": f"'{other}'", "state": r"'\x01'"}
+    before = last(house, "public")
+    with behind_the_back(house.engine) as connection:
+        connection.exec_driver_sql(statement.format(**values))
+    house.publish()
+    found = last(house, "public")
+    assert (found.size, found.note) == (before.size, before.note)
+    assert words in (found.halted or "")
+    assert halted(house, "full") is None
+
+
+def test_what_is_sealed_in_a_public_change_is_compared(house: House, desk: Desk) -> None:
+    """With a salt of somebody else's, under the right key."""
+    case = desk.open("anonymous")
+    desk.tell(case, visibility="public")
+    house.publish()
+    with begin_read(house.engine) as connection:
+        (stored,) = list_publications(connection, 0, 9)
+    key = house.keys.get_keys([case])[case]
+    assert key is not None
+    _, fields = unseal_publication(stored, key)
+    sealed = seal(derive_key(key), stored.record.entry_id, bytes(12), bytes(32), fields)
+    with behind_the_back(house.engine) as connection:
+        state = pack_public_record(stored.record) + sealed
+        connection.execute(update(publications).values(state=state))
+    house.publish()
+    assert "what is sealed at number 1" in (halted(house, "public") or "")
+
+
+def test_an_erasure_leaves_both_logs_as_they_are(house: House, desk: Desk) -> None:
+    case = desk.open("anonymous")
+    desk.tell(case, visibility="public")
+    house.publish()
+    before = signed(house, "full"), signed(house, "public")
+    house.keys.destroy_key(case, 1)
+    house.publish()
+    assert (signed(house, "full"), signed(house, "public")) == before
+    assert (halted(house, "full"), halted(house, "public")) == (None, None)
+
+
 # -- restored copies ------------------------------------------------------------------------------
 
 
@@ -390,6 +496,50 @@ def test_wrong_tiles_are_made_anew_from_the_records(house: House, desk: Desk, ha
     assert halted(house) is None
     assert signed(house).root == root_from_records(house)
     assert house.served_logs["full"].get_tile("tile/0/000") != bytes(32 * 256)
+
+
+def test_a_tile_altered_between_two_passes_is_never_signed(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "REST", 1e9)
+    fill(desk, 5)
+    house.publish()
+    with house.write() as connection:
+        of_full = log_tiles.c.log == "full"
+        connection.execute(update(log_tiles).where(of_full).values(hashes=bytes(32 * 6)))
+    fill(desk, 2)
+    house.publish()
+    assert halted(house) is None
+    assert signed(house).size == 9
+    assert signed(house).root == root_from_records(house)
+
+
+def test_entries_that_were_not_signed_are_not_served(house: House, desk: Desk) -> None:
+    fill(desk)
+    house.publish()
+    served = house.served_logs["full"]
+    before = served.get_tile("tile/entries/000.p/4")
+    rewrite(house, 3, change="partner")
+    with pytest.raises(UnavailableError):
+        served.get_tile("tile/entries/000.p/4")
+    # What stands before it is as it was.
+    assert before.startswith(served.get_tile("tile/entries/000.p/2"))
+
+
+def test_a_long_pass_goes_on_beside_signatures(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "SLICE_SECONDS", -1)
+    fill(desk, 600)
+    house.publish()
+    rewrite(house, 600, change="partner")
+    sizes = []
+    for _ in range(5):
+        fill(desk, 1)
+        house.publish()
+        sizes.append(signed(house).size)
+    assert 1 < len(set(sizes)) < 5, "it was signed until the pass came to what was rewritten"
+    assert "is at 600" in (halted(house) or "")
 
 
 def test_of_two_publishers_none_signs_against_the_other(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from . import (
+    bundles,
     cases,
     changes,
     erasures,
@@ -79,6 +80,8 @@ HANDLERS = (
     feeds.read_state_feed,
     feeds.read_state_archive,
     reads.list_restricted_reads,
+    bundles.read_bundle,
+    bundles.read_proof,
     log.read_checkpoint,
     log.read_full_checkpoint,
     log.read_key,

@@ -10,6 +10,7 @@ from caseflow.domain.case import Case
 from caseflow.domain.errors import NotFoundError
 from caseflow.domain.facts import counts_on
 from caseflow.domain.labels import LANGUAGES
+from caseflow.eventstore.merges import load_merges
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.projections.listing import CaseFilter
@@ -119,10 +120,28 @@ class PartnerLister:
             own=self._caller.partner_id,
             replayed=moment != NOW or bool(wanted.words),
         )
-        for listed in found:
-            rendered = self._render(listed.case_id, wanted, moment, language)
+        places = [(listed.opened_at, listed.case_id) for listed in found]
+        if moment.known_at is not None:
+            places = sorted([*places, *self._list_merged_since(wanted, moment.known_at)])
+        for opened_at, case_id in places:
+            rendered = self._render(case_id, wanted, moment, language)
             if rendered is not None:
-                yield rendered, (listed.opened_at, str(listed.case_id))
+                yield rendered, (opened_at, str(case_id))
+
+    def _list_merged_since(self, wanted: CaseFilter, known_at: int) -> Iterator[tuple[int, UUID]]:
+        """Yield the places of the cases that stood by themselves then, and went into another."""
+        for case_id in load_merges(self._snapshot.connection):
+            dossier = self._services.reader.find_dossier(self._snapshot, case_id, known_at)
+            if dossier is None or dossier.main.id != case_id:
+                continue
+            place = (dossier.main.opened_at, case_id)
+            frame = dossier.main.frame
+            if (
+                wanted.host_state in (None, frame.host_state)
+                and wanted.origin_state in (None, frame.origin_state)
+                and (wanted.after is None or place > wanted.after)
+            ):
+                yield place
 
     def _render(
         self, case_id: UUID, wanted: CaseFilter, moment: Moment, language: str

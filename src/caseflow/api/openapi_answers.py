@@ -561,6 +561,33 @@ def _service() -> Schemas:
             "How far a log is signed, and since when; null before the first time.",
             {"size": _COUNT, "signed_at": _or_null(_TIME)},
         ),
+        "Bundle": _object(
+            "What a log has of a case or an event, to be checked offline (`docs/bundle.md`). "
+            "RFC 8785: a byte more or less is refused.",
+            {
+                "format": {"const": "caseflow/bundle/v1"},
+                "log": _one_of(("full", "public")),
+                "key": _TEXT,
+                "witnesses": _list_of(_TEXT),
+                "checkpoint": _TEXT,
+                "statement": _TEXT,
+                "consistency": _list_of(_TEXT),
+                "events": _list_of(refer("BundleEvent")),
+            },
+        ),
+        "BundleEvent": _object(
+            "A record with its inclusion proof, and the fields that are shown with their salts.",
+            {
+                "index": _COUNT,
+                "record": {"type": "object"},
+                "proof": _list_of(_TEXT),
+                "fields": _list_of(refer("DisclosedField")),
+            },
+        ),
+        "DisclosedField": _object(
+            "A field as it was committed to.",
+            {"path": _list_of(_TEXT), "value": {}, "salt": _TEXT},
+        ),
         "ConsistencyProof": _object(
             "That a tree is the start of another (RFC 6962, section 2.1.2); base64.",
             {

@@ -15,6 +15,7 @@ from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS, TYPES
 
 from . import (
+    bundles,
     cases,
     changes,
     erasures,
@@ -272,6 +273,24 @@ OPERATIONS: Final = (
         parameters=("case_read", "partner_read", "since_read", "after", *_PAGE),
         scope="audit:read",
     ),
+    Operation(
+        handler=bundles.read_bundle,
+        id="get_case_bundle",
+        tag=AUDIT,
+        schema="Bundle",
+        parameters=("case", "since_size"),
+        keyed=True,
+        problems=("withdrawn",),
+    ),
+    Operation(
+        handler=bundles.read_proof,
+        id="get_event_proof",
+        tag=AUDIT,
+        schema="Bundle",
+        parameters=("event", "since_size"),
+        keyed=True,
+        problems=("withdrawn",),
+    ),
     *(
         Operation(
             handler=handler,
@@ -395,7 +414,7 @@ OPERATIONS: Final = (
         tag=SERVICE,
         schema="Readiness",
         keyed=True,
-        problems=("unavailable",),
+        problems=("withdrawn",),
     ),
     Operation(
         handler=problems.problem_page,
@@ -549,6 +568,11 @@ PARAMETERS: Final[dict[str, Json]] = {
     "since_read": _query("Only reads at that moment or later.", _TIME, name="since"),
     "since_position": _query(
         "The position after which to begin, by default 0; `cursor` comes before it.",
+        _POSITION,
+        name="since",
+    ),
+    "since_size": _query(
+        "The size of an older checkpoint: the bundle then proves that the log grew from it.",
         _POSITION,
         name="since",
     ),

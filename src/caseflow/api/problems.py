@@ -21,6 +21,7 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import Struct
 
 from caseflow.domain.errors import (
+    AlteredError,
     CaseflowError,
     ConflictError,
     ExternalIdTakenError,
@@ -242,6 +243,8 @@ _SLUGS: Final[Mapping[type[Exception], str]] = {
     VersionRequiredError: "version-required",
     TooManyRequestsError: "too-many-requests",
     UnavailableError: "unavailable",
+    # What was altered the operator has to find out; nobody is answered from it.
+    AlteredError: "unavailable",
     # The database is away, or did not say whether it committed.
     OperationalError: "unavailable",
     # The operator has to bring the keys back; until then nothing is written or unsealed.
@@ -267,7 +270,8 @@ def problem_of(error: Exception) -> Problem:
     kind = PROBLEM_TYPES[_slug_of(error)]
     detail = f"{kind.title}."
     # A key store that refuses, a gap in the log: words for the operator, not for the caller.
-    if isinstance(error, CaseflowError) and kind.status != 500:
+    for_the_operator = kind.status == 500 or isinstance(error, AlteredError)
+    if isinstance(error, CaseflowError) and not for_the_operator:
         detail = _encodable(error.detail)
     faults = error.errors if isinstance(error, InvalidInputError) else ()
     return Problem(

@@ -21,6 +21,7 @@ from caseflow.domain.errors import UnavailableError
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
+from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.partners import Caller
@@ -72,6 +73,7 @@ class Services(Struct, frozen=True, kw_only=True):
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
+    discloser: Discloser
     logs: Mapping[LogName, ServedLog]
     # None where this process does not follow the logs.
     publisher: Publisher | None

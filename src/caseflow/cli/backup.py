@@ -1,6 +1,7 @@
 """`caseflow backup` and `caseflow restore`: copies of the databases, and what is checked after."""
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -141,30 +142,46 @@ def restore(file: Path | None, keys: Path | None, replace: bool, check: bool) ->
 
 
 def _put_back(settings: "Settings", file: Path | None, keys: Path | None, replace: bool) -> None:
-    from caseflow.eventstore.backup import Exchange
+    from caseflow.eventstore.backup import Exchange, held_alone
 
-    places: list[tuple[Path, Path]] = []
-    if file is not None:
-        target = _find_file(settings.database_url, _RECORDS, _PG_RESTORE)
-        _refuse_to_replace(target, "events", replace)
-        places.append((file, target))
-    if keys is not None:
-        target = _find_file(settings.keys_url, _KEYS, _PG_RESTORE)
-        _refuse_to_replace(target, "case_keys", replace)
-        places.append((keys, target))
+    places = list(_list_places(settings, file, keys, replace))
     with ExitStack() as stack:
-        # All copies first: nothing is moved until each of them is whole.
         exchanges = []
         for source, target in places:
-            exchange = Exchange(source, target)
-            stack.callback(exchange.give_up)
-            exchanges.append(exchange)
+            exchanges.append(Exchange(source, target))
+            stack.callback(exchanges[-1].give_up)
+        # Nothing is moved until each copy is whole and nobody is in the way of any.
+        for _, target in places:
+            with held_alone(target):
+                pass
         now = _now()
         for (source, target), exchange in zip(places, exchanges, strict=True):
             aside = exchange.carry_out(now)
             click.echo(f"{escape(str(source))} is now {escape(str(target))}", err=True)
             if aside is not None:
                 click.echo(f"what was there is now {escape(str(aside))}; {_ASIDE}", err=True)
+
+
+def _list_places(
+    settings: "Settings", file: Path | None, keys: Path | None, replace: bool
+) -> Iterator[tuple[Path, Path]]:
+    """Yield each copy and the file whose place it may take."""
+    for source, url, variable, table in (
+        (file, settings.database_url, _RECORDS, "events"),
+        (keys, settings.keys_url, _KEYS, "case_keys"),
+    ):
+        if source is not None:
+            target = _find_file(url, variable, _PG_RESTORE)
+            _refuse_other_copy(source, table)
+            _refuse_to_replace(target, table, replace)
+            yield source, target
+
+
+def _refuse_other_copy(source: Path, table: str) -> None:
+    from caseflow.eventstore.backup import count_rows
+
+    if count_rows(source, table) is None:
+        raise click.ClickException(escape(f"{source} is a copy of something else: no {table}"))
 
 
 def _refuse_to_replace(target: Path, table: str, replace: bool) -> None:
@@ -189,18 +206,19 @@ def _inspect(settings: "Settings") -> list[str]:
 
     failed = []
     for finding in inspect(settings):
-        click.echo(escape_finding(finding))
+        click.echo(_describe(finding))
         if not finding.holds:
             failed.append(finding.check.name)
     return failed
 
 
-def escape_finding(finding: "Finding") -> str:
+def _describe(finding: "Finding") -> str:
     """Return the lines that tell of a check."""
-    check, (problems, note) = finding
+    check, (problems, note, is_seen) = finding
     if finding.holds:
         return escape(f"ok      {check.name}" + (f": {note}" if note else ""))
-    lines = [f"failed  {check.name}", *problems, check.meaning, check.advice]
+    explanation = [check.meaning, check.advice] if is_seen else []
+    lines = [f"failed  {check.name}", *problems, *explanation]
     return "\n        ".join(escape(line) for line in lines)
 
 

@@ -12,6 +12,7 @@ from .terminal import Advance, escape_lines, messages, progress
 
 if TYPE_CHECKING:
     from caseflow.api.exports import Export
+    from caseflow.eventstore.partners import Caller
 
 # It holds what must not be read by others on the machine.
 OWNER_ONLY: Final = 0o600
@@ -31,20 +32,80 @@ OWNER_ONLY: Final = 0o600
     metavar="FILE",
     help="Write to this file, which only its owner may read, and not to standard output.",
 )
-def export(after: int, output: str | None) -> None:
+@click.option("--case", metavar="CASE", help="Print the bundle of this case instead.")
+@click.option("--public", is_flag=True, help="With --case: what is public of it alone.")
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    metavar="SIZE",
+    help="With --case: prove that the log grew from this size.",
+)
+def export(
+    after: int, output: str | None, case: str | None, public: bool, since: int | None
+) -> None:
     """Print the whole log, one JSON object a line, restricted events and private notes included.
 
     The lines are those of `GET /v1/exports/log`; the log of reads is not written.
+
+    With --case, a file that proves what the log has of a case; `caseflow verify` checks it. CASE is
+    the id of a case, its code, or ext: and a partner's own name for it.
     """
-    from caseflow.api.exports import Export
+    if case is not None:
+        if after:
+            raise click.UsageError("--after is for the whole log")
+        _export_case(case, output, public=public, since=since)
+    elif public or since is not None:
+        raise click.UsageError("--public and --since are for one case: name it with --case")
+    else:
+        _export_log(after, output)
+
+
+def _export_case(name: str, output: str | None, *, public: bool, since: int | None) -> None:
+    """Write the bundle of a case as it stands: not a byte of it may be another."""
+    from caseflow.api.bundles import sign_told, tell_case, tell_public_case
     from caseflow.bootstrap import make_services
+    from caseflow.formats.bundle import render_bundle
+
+    from .replay import find_case_id
+
+    with opened_house() as house:
+        services = make_services(house)
+        with house.reader.snapshot() as snapshot:
+            case_id = find_case_id(house, snapshot, name)
+        # Where a service runs, signing is for that to do.
+        house.publish()
+        bundle, _ = sign_told(
+            services,
+            "public" if public else "full",
+            lambda snapshot: (
+                tell_public_case(services, snapshot, case_id)
+                if public
+                else tell_case(services, snapshot, _operator(), case_id)
+            ),
+            since,
+        )
+    data = render_bundle(bundle)
+    if output is None:
+        click.echo(data, nl=False)
+        return
+    with open(output, "wb", opener=_open_for_owner) as file:
+        file.write(data)
+
+
+def _operator() -> "Caller":
     from caseflow.domain.events import OPERATOR_ID
     from caseflow.eventstore.partners import NO_KEY, Caller
 
-    operator = Caller(OPERATOR_ID, None, frozenset({"restricted:read", "audit:read"}), NO_KEY)
+    return Caller(OPERATOR_ID, None, frozenset({"restricted:read", "audit:read"}), NO_KEY)
+
+
+def _export_log(after: int, output: str | None) -> None:
+    from caseflow.api.exports import Export
+    from caseflow.bootstrap import make_services
+
     console = messages()
     with opened_house() as house, _opened(output) as file:
-        found = Export(make_services(house), operator, after=after)
+        found = Export(make_services(house), _operator(), after=after)
         with progress(console, "exporting", found.end) as advance:
             count = _write(found, file, advance)
         console.print(f"{count} lines, up to position {found.position}")

@@ -19,6 +19,7 @@ from .publication import freeze, unfreeze
 from .replay import replay
 from .serve import serve
 from .terminal import escape
+from .verify import verify
 from .witness import witness
 
 
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 for command in (
-    serve, migrate, demo, import_, export, replay, rebuild, backup, restore, erase, freeze,
+    serve, migrate, demo, import_, export, replay, verify, rebuild, backup, restore, erase, freeze,
     unfreeze, partner, key, witness, openapi,
 ):  # fmt: skip
     main.add_command(command)

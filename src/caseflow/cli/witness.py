@@ -28,6 +28,7 @@ TIMEOUT_SECONDS: Final = 30
 MAX_BYTES: Final = 1_000_000
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_LOGS: Final = ("/v1/log", "/v1/log/full")
 
 
 @click.command()
@@ -55,8 +56,9 @@ def witness(  # noqa: PLR0913, PLR0917 - an argument for each option
 ) -> None:
     """Cosign the newest checkpoint of the log at URL, if it grew from the last one that was seen.
 
-    URL is the address of the log, such as https://cases.example/v1/log. A log that does not
-    follow from what was seen is not cosigned: both checkpoints are printed, and the exit code is 1.
+    URL is the address of the log, such as https://cases.example/v1/log, or that of the service. A
+    log that does not follow from what was seen is not cosigned: both checkpoints are printed, and
+    the exit code is 1.
     """
     if print_key:
         with _locked_key(key_file, may_create=True) as seed:
@@ -162,10 +164,15 @@ class HttpLog:
     """A log at an address."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        """url: that of the log, `…/v1/log` or `…/v1/log/full`. Raises click.UsageError."""
+        """url: of the log, `…/v1/log` or `…/v1/log/full`, or of the service, for its public log.
+
+        Raises click.UsageError.
+        """
         if not url.startswith(("https://", "http://")):
             raise click.UsageError("URL is an http or https address")
-        self._url = url.rstrip("/")
+        # The service's own address will do: its public log is at one place.
+        url = url.rstrip("/")
+        self._url = url if url.endswith(_LOGS) else f"{url}{_LOGS[0]}"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._opener = urllib.request.build_opener(_NoRedirects)
 

@@ -15,13 +15,12 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, func, select
 from caseflow.database import begin_read, wrapped_errors
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import HOUSE_ID
-from caseflow.formats.record import commit_fields
-from caseflow.formats.seal import unseal
 
 from .keys import KeyStore, find_missing_keys, is_store_empty
 from .mapper import ERASURE_TOPIC, TIME_BYTES, key_owner_of, read_record
-from .publications import StoredPublication, list_publications, unseal_publication
+from .publications import list_publications
 from .recorder import LogGapError
+from .records import agrees, agrees_publicly
 from .tables import events, log_head
 from .wrapping import WrongMasterKeyError
 
@@ -155,12 +154,9 @@ def _get_key(keys: KeyStore, case_id: UUID) -> bytes | None:
 def _is_sound(stored: StoredEvent, key: bytes | None) -> bool:
     try:
         record, sealed = read_record(stored)
-        if key is None:
-            return True
-        seed, fields = unseal(key, record.event_id, sealed)
-        return commit_fields(seed, fields) == record.commitments
     except CaseflowError:
         return False
+    return agrees(record, sealed, key)
 
 
 def check_publications(connection: Connection, keys: KeyStore) -> list[str]:
@@ -173,23 +169,13 @@ def _find_unreadable_publications(connection: Connection, keys: KeyStore) -> Ite
     try:
         while batch := list_publications(connection, after, _BATCH):
             for stored in batch:
-                if not _is_sound_publication(stored, _get_key(keys, stored.case_id)):
+                if not agrees_publicly(stored, _get_key(keys, stored.case_id)):
                     yield f"public change {stored.record.sequence} was altered"
             after = batch[-1].record.sequence
     except LogGapError as error:
         yield f"public change {error.expected} is missing: {error.found} comes next"
     except ValueError:
         yield f"one of the public changes after {after} was altered: it is no record"
-
-
-def _is_sound_publication(stored: StoredPublication, key: bytes | None) -> bool:
-    if key is None:
-        return True
-    try:
-        seed, fields = unseal_publication(stored, key)
-        return commit_fields(seed, fields) == stored.record.commitments
-    except CaseflowError:
-        return False
 
 
 def _shorten(problems: Iterator[str]) -> list[str]:

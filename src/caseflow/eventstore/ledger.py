@@ -59,9 +59,14 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        """Keep the path; the file is made by the first `append`, mode 0600."""
+        """Keep the path; the file is made by `create` or the first `append`, mode 0600."""
         self.path = path
         self._synced = False
+
+    def create(self) -> None:
+        """Make the file, empty, where there is none: one that is missing later was lost."""
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))
+        self._sync_directory()
 
     def append(self, lines: Iterable[LedgerLine]) -> None:
         """Add lines, in one write, and wait until they are on the disk.

@@ -106,16 +106,22 @@ def _check(one: _Found, keys: dict[UUID, bytes | None]) -> None:
     if owner not in keys:
         raise AlteredError(f"the key of the event at position {position} is lost", position)
     key = keys[owner]
-    if key is not None and not _is_committed(one, key):
+    if not agrees(one.record, one.sealed, key):
         raise AlteredError(
             f"what is sealed at position {position} is not what its record commits to", position
         )
 
 
-def _is_committed(one: _Found, key: bytes) -> bool:
+def agrees(record: Record, sealed: bytes, key: bytes | None) -> bool:
+    """Return whether what is sealed is what its record commits to; key: None once destroyed.
+
+    Then the record alone is left, and there is nothing to compare it with.
+    """
+    if key is None:
+        return True
     try:
-        seed, fields = unseal(key, one.record.event_id, one.sealed)
-        return commit_fields(seed, fields) == one.record.commitments
+        seed, fields = unseal(key, record.event_id, sealed)
+        return commit_fields(seed, fields) == record.commitments
     except (CaseflowError, ValueError):
         return False
 
@@ -170,16 +176,21 @@ def _check_publication(one: StoredPublication, keys: dict[UUID, bytes | None]) -
     sequence = one.record.sequence
     if one.case_id not in keys:
         raise AlteredError(f"the key of the change at number {sequence} is lost", sequence)
-    key = keys[one.case_id]
-    # An erasure withdraws with changes that commit to nothing and seal nothing.
-    says_nothing = not one.sealed and not one.record.commitments
-    if key is not None and not says_nothing and not _is_committed_publicly(one, key):
+    if not agrees_publicly(one, keys[one.case_id]):
         raise AlteredError(
             f"what is sealed at number {sequence} is not what its record commits to", sequence
         )
 
 
-def _is_committed_publicly(one: StoredPublication, key: bytes) -> bool:
+def agrees_publicly(one: StoredPublication, key: bytes | None) -> bool:
+    """Return whether what is sealed of a public change is what its record commits to.
+
+    key: of its case, None once destroyed.
+    """
+    # An erasure withdraws with changes that commit to nothing and seal nothing.
+    says_nothing = not one.sealed and not one.record.commitments
+    if key is None or says_nothing:
+        return True
     try:
         seed, fields = unseal_publication(one, key)
         return commit_fields(seed, fields) == one.record.commitments

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -208,7 +208,15 @@ def salt_of(seed: bytes, paths: Iterable[Path], path: Path) -> bytes:
     return salt
 
 
-def verify_field(record: Record, path: Path, value: JsonValue, salt: bytes) -> bool:
+class Committed(Protocol):
+    """A record, of an event or of a public change, by what it commits to."""
+
+    @property
+    def commitments(self) -> tuple[bytes, ...]:
+        """32 bytes each."""
+
+
+def verify_field(record: Committed, path: Path, value: JsonValue, salt: bytes) -> bool:
     """Return whether the record commits to this value at this path; compared in constant time.
 
     What could never be committed to (a float, a short salt) is false, not an error.

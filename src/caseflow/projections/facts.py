@@ -184,9 +184,11 @@ class Known(NamedTuple):
     stances: list[Stance]
 
 
-def list_known(connection: Connection, table: Any, dossier_id: UUID, known_at: int | None) -> Known:
-    """Return what is told of a person, as it holds now or held at a time."""
-    query = select(table.c.told).where(table.c.dossier_id == dossier_id, held_at(table, known_at))
+def list_known(
+    connection: Connection, table: Any, which: ColumnElement[bool], known_at: int | None
+) -> Known:
+    """Return what is told of some cases, as it holds now or held at a time."""
+    query = select(table.c.told).where(which, held_at(table, known_at))
     told = [decode_told(bytes(row.told)) for row in connection.execute(query)]
     return Known([t.facts for t in told], [stance for t in told for stance in t.stances])
 

@@ -5,6 +5,7 @@ Nothing beyond the signed size is told, although the tiles may be further.
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from sqlalchemy import Engine
@@ -15,8 +16,10 @@ from caseflow.domain.errors import (
     NotFoundError,
     UnavailableError,
 )
+from caseflow.formats.bundle import Bundle as CaseBundle
+from caseflow.formats.bundle import Entry, Subject, make_bundle, render_any_record
 from caseflow.formats.checkpoint import SignedCheckpoint, open_checkpoint
-from caseflow.formats.merkle import CompactRange, hash_leaf, prove_consistency
+from caseflow.formats.merkle import CompactRange, ReadNode, hash_leaf, prove_consistency
 from caseflow.formats.note import (
     COSIGNATURE_V1,
     InvalidNoteError,
@@ -28,12 +31,14 @@ from caseflow.formats.note import (
     render_note,
     render_verifier_key,
 )
+from caseflow.formats.record import verify_field
 from caseflow.formats.tiles import (
     TILE_WIDTH,
     Bundle,
     InvalidTileError,
     Tile,
     get_tile,
+    leaf_data,
     nodes_in_tiles,
     parse_path,
     render_bundle,
@@ -45,6 +50,8 @@ from .origins import Origins
 from .signing import Signer
 from .source import Log
 from .tile_store import Hashes, TileStore
+
+_ALTERED: Final = "the entries of this log are not those that were signed"
 
 logger = logging.getLogger(__name__)
 
@@ -101,15 +108,21 @@ class ServedLog:
 
         Raises NotFoundError where none has so many. Source: C2SP tlog-checkpoint.
         """
+        for signed in self.list_signed():
+            if len(signed.cosignatures) >= witnesses:
+                return render_note(self._without_strangers(signed))
+        raise NotFoundError(f"no checkpoint has cosignatures of {witnesses} witnesses")
+
+    def list_signed(self) -> list[SignedCheckpoint]:
+        """Return the checkpoints that are kept, with their cosignatures, the newest first.
+
+        Raises UnavailableError before the first.
+        """
         last = self.get_last()
         notes = self._checkpoints.list_cosigned(last.origin)
         if not notes or notes[0][0] < last.size:
             notes = [(last.size, last.note), *notes]
-        for _, note in notes:
-            signed = self._open(last.origin, note)
-            if len(signed.cosignatures) >= witnesses:
-                return render_note(self._without_strangers(signed))
-        raise NotFoundError(f"no checkpoint has cosignatures of {witnesses} witnesses")
+        return [self._open(last.origin, note) for _, note in notes]
 
     def _open(self, origin: str, note: bytes) -> SignedCheckpoint:
         return open_checkpoint(
@@ -196,7 +209,7 @@ class ServedLog:
         entries = list(self._log.read_entries(self._engine, start, end, check=False))
         # What was not signed is not told as if it were.
         if tuple(map(hash_leaf, entries)) != hashes:
-            raise UnavailableError("the entries of this log are not those that were signed")
+            raise UnavailableError(_ALTERED)
         return render_bundle(entries)
 
     def prove_consistency(self, old_size: int, new_size: int | None) -> Proof:
@@ -219,6 +232,57 @@ class ServedLog:
             raise UnavailableError("the tiles of this log are being made anew") from error
         return Proof(self._read_edge(old_size), self._read_edge(new_size), hashes)
 
+    # -- bundles ----------------------------------------------------------------------------------
+
+    def make_bundle(
+        self,
+        entries: Sequence[Entry],
+        subject: Subject,
+        *,
+        signed: Sequence[SignedCheckpoint],
+        since: int | None = None,
+    ) -> CaseBundle:
+        """Return what the log has of a case or an event, with proofs, signed.
+
+        entries: all of it there is. signed: from `list_signed` before these were looked for, so
+        that none of them has an entry more. Of those that cover all entries it is the one with the
+        most cosignatures; the newest of such. since: an older size, from which growth is proved.
+        Raises UnavailableError where they are not all signed yet, or not what was signed: nobody is
+        given a statement that contradicts the log. InvalidInputError for a size that
+        is greater than the checkpoint's, InvalidBundleError for more than 10,000 entries.
+        """
+        chosen = _choose(signed, max(entry.index for entry in entries) + 1)
+        size = chosen.checkpoint.size
+        if since is not None and since > size:
+            reason = f"must be a whole number from 0 to {size}"
+            raise InvalidInputError(f"the parameter since {reason}", [("/query/since", reason)])
+        read_node = nodes_in_tiles(size, self._tiles.read_tile)
+        try:
+            self._require_signed(entries, read_node)
+            return make_bundle(
+                entries,
+                log=self.name,
+                checkpoint=chosen,
+                subject=subject,
+                since=since,
+                read_node=read_node,
+                key=self._signer.get_key(chosen.checkpoint.origin),
+                sign=self._signer.sign_statement,
+            )
+        except InvalidTileError as error:
+            raise UnavailableError("the tiles of this log are being made anew") from error
+
+    def _require_signed(self, entries: Sequence[Entry], read_node: ReadNode) -> None:
+        for entry in entries:
+            leaf = hash_leaf(leaf_data(self._log.tag, render_any_record(entry.record)))
+            if leaf != read_node(0, entry.index):
+                logger.error("record %d of the %s log was altered", entry.index + 1, self.name)
+                raise UnavailableError(_ALTERED)
+            for one in entry.fields:
+                if not verify_field(entry.record, one.path, one.value, one.salt):
+                    logger.error("what is sealed of %d was altered", entry.index + 1)
+                    raise UnavailableError(_ALTERED)
+
     def _read_edge(self, size: int) -> CompactRange:
         try:
             return self._tiles.read_range(size) if size else CompactRange()
@@ -232,6 +296,15 @@ def parse_witness_key(text: str) -> VerifierKey:
     if key.signature_type != COSIGNATURE_V1:
         raise InvalidNoteError("the key of a witness is of type 0x04")
     return key
+
+
+def _choose(signed: Sequence[SignedCheckpoint], size: int) -> SignedCheckpoint:
+    """Return the checkpoint of so many leaves, or more, that most witnesses cosigned."""
+    found = [one for one in signed if one.checkpoint.size >= size]
+    if not found:
+        raise UnavailableError("this is not signed yet")
+    # Of equals the first, which is the newest.
+    return max(found, key=lambda one: len(one.cosignatures))
 
 
 def _is_of(signature: Signature, key: VerifierKey) -> bool:

@@ -3,8 +3,9 @@
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from caseflow.domain.errors import CaseflowError
+from caseflow.formats.bundle import Statement, sign_statement
 from caseflow.formats.checkpoint import Checkpoint, sign_checkpoint
-from caseflow.formats.note import VerifierKey, get_verifier_key, render_note
+from caseflow.formats.note import Note, VerifierKey, get_verifier_key, render_note
 
 from .checkpoints import Open, pin_key
 
@@ -32,6 +33,10 @@ class Signer:
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """Return the checkpoint as a signed note; the same one gives the same bytes."""
         return render_note(sign_checkpoint(checkpoint, self._key))
+
+    def sign_statement(self, statement: Statement) -> Note:
+        """Return what a log says of a case, signed: no checkpoint, and never taken for one."""
+        return sign_statement(statement, self._key)
 
 
 def make_signer(seed: bytes, write: Open) -> Signer:

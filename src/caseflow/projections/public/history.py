@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     func,
+    or_,
     select,
 )
 
@@ -213,6 +214,14 @@ def list_shown_before(
         )
         if row.published_at < moments[row.root_id]
     ]
+
+
+def list_told_of(connection: Connection, view_set: str, case_id: UUID) -> list[Published]:
+    """Return the changes that a case tells or that are shown under it, in order of publication."""
+    table = public_events[view_set]
+    is_of_it = or_(table.c.case_id == case_id, table.c.dossier_id == case_id)
+    query = select(*(table.c[n] for n in _COLUMNS)).where(is_of_it)
+    return [Published(*row) for row in connection.execute(query.order_by(table.c.sequence))]
 
 
 def find_change(connection: Connection, view_set: str, sequence: int) -> Published | None:

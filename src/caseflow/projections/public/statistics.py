@@ -8,7 +8,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
@@ -19,6 +19,7 @@ from caseflow.domain.vocabulary import Claim
 from .. import facts
 from ..facts import facts_row, facts_table, group_facts, replace_facts, select_facts
 from ..view import Change, View
+from .history import public_events
 from .values import is_forgotten, names_case, public_told
 
 public_counts = facts_table("public_counts")
@@ -98,5 +99,10 @@ def find_last(connection: Connection, view_set: str, known_at: int | None) -> in
 def list_known(
     connection: Connection, view_set: str, case_id: UUID, known_at: int | None
 ) -> facts.Known:
-    """Return what the public knows, or knew, of a case and those merged into it."""
-    return facts.list_known(connection, public_counts[view_set], case_id, known_at)
+    """Return what the public knows, or knew, of the cases that are shown under one now.
+
+    Whatever they were then: the history of a time is shown under that one too.
+    """
+    table, events = public_counts[view_set], public_events[view_set]
+    shown = select(events.c.case_id).where(events.c.dossier_id == case_id)
+    return facts.list_known(connection, table, table.c.case_id.in_(shown), known_at)
