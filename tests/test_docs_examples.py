@@ -24,7 +24,7 @@ from caseflow.cli.main import main
 from caseflow.domain.vocabulary import TYPES
 from caseflow.eventstore import names, partners, tables
 from caseflow.projections import projector
-from caseflow.projections.public.feed import WINDOW
+from caseflow.projections.public.windows import WINDOW
 from caseflow.projections.view import registered
 from caseflow.proof import tile_store
 from caseflow.settings import DEFAULTS, read_settings
@@ -355,6 +355,18 @@ def assert_within(example: Any, answer: Any, at: str = "") -> None:
             assert_within(item, answer[number], f"{at}/{number}")
     else:
         assert example == answer, at
+
+
+def test_the_mirror_of_the_feed_page_holds_the_public_log(demo: Demo) -> None:
+    page = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    (block,) = (b for b in list_blocks(section(page, "How to mirror")) if b.language == "python")
+    names: dict[str, Any] = {}
+    exec(block.text.replace("http://127.0.0.1:8000", demo.house), names)
+    log = httpx.get(f"{demo.house}/v1/events?limit=500", timeout=30).json()["items"]
+    assert len(log) > WINDOW
+    assert [entry_id.removeprefix("urn:uuid:") for entry_id in names["entries"]] == [
+        event["id"] for event in reversed(log)
+    ]
 
 
 def test_the_sizes_in_the_decision_on_records_are_those_of_the_demonstration(demo: Demo) -> None:

@@ -24,7 +24,7 @@ from caseflow.eventstore.publications import publications
 from caseflow.eventstore.tables import events, log_head
 from caseflow.inspection import CHECKS, Finding, inspect
 from caseflow.projections.partner.status import partner_status
-from caseflow.projections.public.feed import public_events
+from caseflow.projections.public.history import public_events
 from caseflow.settings import Settings
 from tests.checks import check_house, dump_tables
 from tests.houses import (

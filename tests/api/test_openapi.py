@@ -28,6 +28,7 @@ from caseflow.bootstrap import make_services, open_house
 from caseflow.domain.checks import check_claim
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim
 from caseflow.eventstore.partners import add_partner, issue_key
+from caseflow.projections.public.windows import WINDOW
 from caseflow.settings import read_settings
 from tests.databases import sqlite_url
 
@@ -248,6 +249,10 @@ def _fill(caller: Caller) -> None:
             assert recorded.status_code == 201, (code, recorded.text)
             if code == "extradition.granted" and visibility == "public":
                 caller.event = recorded.json()
+    # Archives begin with as many changes as one holds.
+    for n in range(WINDOW):
+        claim = {"type": "wanted.removed", "occurred": f"{1900 + n}", "visibility": "public"}
+        assert caller.post(address, claim).status_code == 201
     caller.case = opened.json()
 
 
@@ -300,6 +305,17 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
             f"/feeds/cases/{caller.case['code']}.json?{replay}",
             f"/feeds/cases/{caller.case['code']}.atom",
         ],
+        "read_archive": ["/feeds/all/archive/1.atom", "/feeds/all/archive/1.json?lang=ru"],
+        "read_recalls": ["/feeds/recalls.atom"],
+        "read_json_recalls": ["/feeds/recalls.json"],
+        "read_recall_archive": ["/feeds/recalls/archive/1.json"],
+        "read_case_archive": [f"/feeds/cases/{caller.case['code']}/archive/1.json"],
+        "read_headline_feed": ["/feeds/headlines/died.atom", "/feeds/headlines/died.json"],
+        "read_headline_archive": ["/feeds/headlines/died/archive/1.json"],
+        "read_type_feed": ["/feeds/types/person.died.atom", "/feeds/types/person.died.json"],
+        "read_type_archive": ["/feeds/types/person.died/archive/1.json"],
+        "read_state_feed": ["/feeds/states/KZ.atom", "/feeds/states/KZ.json"],
+        "read_state_archive": ["/feeds/states/KZ/archive/1.atom"],
         "get_vocabulary": ["/v1/vocabulary"],
         "get_index": ["/"],
         "get_health": ["/healthz"],

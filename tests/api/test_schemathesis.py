@@ -115,6 +115,11 @@ def _fill(partner: Partner, other: Partner) -> dict[str, list[str]]:
         "case": [*(opened["id"] for opened in cases), *codes[:3], "ext:case-1", "ext:spare-0"],
         "event": [*(event["id"] for event in events), "ext:case-1/granted"],
         "file": [f"{code}.atom" for code in codes],
+        "code": codes,
+        "archive": ["1.atom", "1.json", "2.atom"],
+        "headline_file": ["extradition_granted.atom", "died.json"],
+        "type_file": ["extradition.granted.atom", "person.died.json"],
+        "state_file": ["KZ.atom", "KZ.json"],
     }
 
 

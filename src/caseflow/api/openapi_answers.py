@@ -471,6 +471,7 @@ def _feeds() -> Schemas:
                     },
                 ),
             },
+            {"next_url": _described("The archive before this document.", _ADDRESS)},
         ),
         "JsonFeedItem": _object(
             "One public change; it is never edited.",

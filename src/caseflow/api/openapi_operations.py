@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
-from caseflow.domain.vocabulary import ORDERS
+from caseflow.domain.vocabulary import ORDERS, TYPES
 
 from . import (
     bundles,
@@ -101,6 +101,23 @@ _PAGE: Final = ("limit", "cursor")
 _WANTED: Final = (
     "headline", "track", "host_state", "origin_state", "at_risk", "updated_since", "q",
 )  # fmt: skip
+
+
+def _feed(
+    handler: HTTPRouteHandler, name: str, *parameters: str, elsewhere: bool = False
+) -> Operation:
+    """Return the operation of a feed whose address ends with the form that is wanted."""
+    return Operation(
+        handler=handler,
+        id=name,
+        tag=FEEDS,
+        schema=None,
+        media_type=ATOM,
+        also=((JSON_FEED, "JsonFeed"),),
+        parameters=(*parameters, "min_position", *_LANGUAGE),
+        elsewhere=elsewhere,
+    )
+
 
 OPERATIONS: Final = (
     Operation(
@@ -360,16 +377,32 @@ OPERATIONS: Final = (
         media_type=JSON_FEED,
         parameters=(*_REPLAY, "min_position", *_LANGUAGE),
     ),
+    _feed(feeds.read_archive, "read_archive", "archive"),
     Operation(
-        handler=feeds.read_case_feed,
-        id="read_case_feed",
+        handler=feeds.read_recalls,
+        id="read_recalls",
         tag=FEEDS,
         schema=None,
         media_type=ATOM,
-        also=((JSON_FEED, "JsonFeed"),),
-        parameters=("file", *_REPLAY, "min_position", *_LANGUAGE),
-        elsewhere=True,
+        parameters=("min_position", *_LANGUAGE),
     ),
+    Operation(
+        handler=feeds.read_recalls_as_json,
+        id="read_json_recalls",
+        tag=FEEDS,
+        schema="JsonFeed",
+        media_type=JSON_FEED,
+        parameters=("min_position", *_LANGUAGE),
+    ),
+    _feed(feeds.read_recall_archive, "read_recall_archive", "archive"),
+    _feed(feeds.read_case_feed, "read_case_feed", "file", *_REPLAY, elsewhere=True),
+    _feed(feeds.read_case_archive, "read_case_archive", "code", "archive", elsewhere=True),
+    _feed(feeds.read_headline_feed, "read_headline_feed", "headline_file"),
+    _feed(feeds.read_headline_archive, "read_headline_archive", "headline_code", "archive"),
+    _feed(feeds.read_type_feed, "read_type_feed", "type_file"),
+    _feed(feeds.read_type_archive, "read_type_archive", "type_code", "archive"),
+    _feed(feeds.read_state_feed, "read_state_feed", "state_file"),
+    _feed(feeds.read_state_archive, "read_state_archive", "state_code", "archive"),
     Operation(
         handler=vocabulary.get_vocabulary, id="get_vocabulary", tag=SERVICE, schema="Vocabulary"
     ),
@@ -466,6 +499,20 @@ PARAMETERS: Final[dict[str, Json]] = {
         "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
     ),
     "file": _path("The code of a case and `.atom` or `.json`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
+    "code": _path("The code of a case.", _TEXT, example="KZ-7Q3K-9F2M"),
+    "archive": _path(
+        "The number of an archive, from 1, the oldest, and `.atom` or `.json`.",
+        _TEXT,
+        example="1.atom",
+    ),
+    "headline_file": _path("A headline and `.atom` or `.json`.", _TEXT, example="detained.atom"),
+    "headline_code": _path("A headline.", {"type": "string", "enum": [*HEADLINE_CODES]}),
+    "type_file": _path(
+        "A type of events and `.atom` or `.json`.", _TEXT, example="extradition.granted.atom"
+    ),
+    "type_code": _path("A type of events.", {"type": "string", "enum": [*TYPES]}),
+    "state_file": _path("A host state and `.atom` or `.json`.", _TEXT, example="KZ.atom"),
+    "state_code": _path("A host state (ISO 3166-1 alpha-2).", _CODE, example="KZ"),
     "slug": _path(
         "The last part of a problem's `type`.",
         {"type": "string", "enum": [*problems.PROBLEM_TYPES]},

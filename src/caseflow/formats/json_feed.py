@@ -79,14 +79,18 @@ def render_feed(
     """Return a JSON Feed document in UTF-8, its items in the given order.
 
     items: what `render_item` returned, and nothing else: they are pasted unread.
-    head: `self_href` becomes `feed_url` and `alternate_href` `home_page_url`.
+    head: `self_href` becomes `feed_url`, `alternate_href` `home_page_url`, and the link to the
+    archive before it `next_url`.
     Raises ValueError for a time without a zone.
     """
     said: dict[str, Any] = {"version": VERSION, "title": head.title}
     if head.alternate_href is not None:
         said["home_page_url"] = head.alternate_href
+    said["feed_url"] = head.self_href
+    for link in head.links:
+        if link.rel == "prev-archive":
+            said["next_url"] = link.href
     said |= {
-        "feed_url": head.self_href,
         "language": head.language,
         "authors": [{"name": head.author}],
         "items": [Raw(item) for item in items],

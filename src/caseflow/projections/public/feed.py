@@ -1,17 +1,15 @@
-"""Feeds as windows on the public log: which changes a document holds, each change as an entry.
+"""Feeds as documents: each public change as an entry, and what stands around them.
 
 Nothing here knows of requests: documents are a pure function of the public log, the language and
-the address of the deployment.
+the address of the deployment. Which changes a document holds is in `windows.py`.
 """
 
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
-
-from sqlalchemy import Connection, func, select
 
 from caseflow.domain.dates import parse_when
 from caseflow.domain.labels import label
@@ -20,6 +18,7 @@ from caseflow.formats.atom import (
     Category,
     Entry,
     FeedHead,
+    Kind,
     Link,
     Tombstone,
     render_entry,
@@ -34,22 +33,27 @@ from caseflow.formats.texts import (
     render_title,
 )
 
-from .history import (
-    Published,
-    list_taken_back,
-    public_events,
-)
+from .history import Published
 from .values import CORRECTED, WITHDRAWN
+from .windows import CASES, HEADLINES, RECALLS, STATES, TYPES, Feed, Window
 
-WINDOW: Final = 50
 COUNTRY_SCHEME: Final = "urn:iso:std:iso:3166:-1"
 JSON: Final = "application/json"
 ATOM: Final = "application/atom+xml"
 
-_TITLES: Final = {
+_CHANGES: Final = {
     "ru": "Изменения по делам",
     "kk": "Істер бойынша өзгерістер",
     "en": "Changes in cases",
+}
+_TITLES: Final = {
+    HEADLINES: {"ru": "Статус дел", "kk": "Істердің мәртебесі", "en": "Status of cases"},
+    RECALLS: {
+        "ru": "Исправления и отзывы",
+        "kk": "Түзетулер мен қайтарып алулар",
+        "en": "Corrections and withdrawals",
+    },
+    TYPES: {"ru": "События по делам", "kk": "Істер бойынша оқиғалар", "en": "Events in cases"},
 }
 _SOURCES: Final = {"ru": "Источники", "kk": "Дереккөздер", "en": "Sources"}
 # A text that is not there in the reader's language is shown in the first of these that is.
@@ -64,99 +68,43 @@ class Site(NamedTuple):
 
 
 class FeedName(NamedTuple):
-    """One feed: of everything, or of a case by its code."""
+    """One document of a feed: of which, in which form.
 
-    path: str
-    code: str | None = None
+    form: `atom` or `json`, the ending of its address. archive: its number, None for the document
+    that is subscribed to. label: what its case is called.
+    """
+
+    feed: Feed
+    form: str
+    archive: int | None = None
     label: str | None = None
 
+    @property
+    def path(self) -> str:
+        """Return the path of the document."""
+        return self.path_of(self.archive)
 
-def find_last(connection: Connection, view_set: str, case_id: UUID | None) -> int:
-    """Return the sequence number of the newest change of a feed, 0 while it is empty."""
-    table = public_events[view_set]
-    query = select(func.max(table.c.sequence))
-    if case_id is not None:
-        query = query.where(table.c.dossier_id == case_id)
-    return connection.scalar(query) or 0
-
-
-class Window(NamedTuple):
-    """What a subscription document holds, newest first.
-
-    tombstones: changes whose words are gone; some are older than the window, which holds what
-    withdrew them.
-    """
-
-    changes: list[Published]
-    tombstones: list[Published]
-
-
-def list_window(
-    connection: Connection,
-    view_set: str,
-    case_id: UUID | None,
-    *,
-    as_of: str | None = None,
-    known_at: int | None = None,
-) -> Window:
-    """Return the newest changes of a feed; a tombstone stands in the place of what is gone.
-
-    known_at: microseconds; the newest that there were then. What was withdrawn since is gone there
-    too: no replay gives words back. as_of: a day, YYYY-MM-DD; claims that happened later are left
-    out. Of what is withdrawn nobody knows the day any more: that stays.
-    """
-    changes = list(islice(_list_newest(connection, view_set, case_id, as_of, known_at), WINDOW))
-    taken_back = list_taken_back(connection, view_set, [c.sequence for c in changes])
-    gone = {c.sequence: c for c in (*changes, *taken_back) if c.gone_by is not None}
-    return Window(
-        [change for change in changes if change.gone_by is None],
-        [gone[sequence] for sequence in sorted(gone, reverse=True)],
-    )
-
-
-def _list_newest(
-    connection: Connection,
-    view_set: str,
-    case_id: UUID | None,
-    as_of: str | None,
-    known_at: int | None,
-) -> Iterator[Published]:
-    """Yield the changes of a feed at a moment, newest first, read as they are wanted."""
-    table = public_events[view_set]
-    query = select(*(table.c[name] for name in Published._fields))
-    if case_id is not None:
-        query = query.where(table.c.dossier_id == case_id)
-    if known_at is not None:
-        query = query.where(table.c.published_at <= known_at)
-    query = query.order_by(table.c.sequence.desc()).limit(WINDOW)
-    found = [Published(*row) for row in connection.execute(query)]
-    while found:
-        yield from (change for change in found if _may_have_happened(change, as_of))
-        older = query.where(table.c.sequence < found[-1].sequence)
-        found = [Published(*row) for row in connection.execute(older)]
-
-
-def _may_have_happened(change: Published, as_of: str | None) -> bool:
-    if as_of is None or change.is_withdrawn:
-        return True
-    return (change.occurred.earliest or "") <= as_of
+    def path_of(self, archive: int | None) -> str:
+        """Return the path of an archive of the same feed, or of its subscription document."""
+        inside = "" if archive is None else f"/archive/{archive}"
+        return f"/feeds/{quote(self.feed.path)}{inside}.{self.form}"
 
 
 def render_window(
     site: Site,
-    feed: FeedName,
+    name: FeedName,
     window: Window,
     language: str,
     entry: Callable[[Published], bytes],
     when: Mapping[int, int],
 ) -> bytes:
-    """Return the subscription document of a feed (RFC 4287), newest first.
+    """Return a document of a feed (RFC 4287; of an archive RFC 5005, section 4), newest first.
 
     entry: gives the bytes of one change's entry; they are rendered once. when: at which time, in
     microseconds, the changes were made that took words back.
     """
-    head = make_head(site, feed, window.changes, language)
     tombstones = list_tombstones(window, when)
+    head = make_head(site, name, window, tombstones, language)
     return render_feed(head, [entry(c) for c in window.changes], tombstones)
 
 
@@ -169,18 +117,57 @@ def list_tombstones(window: Window, when: Mapping[int, int]) -> list[Tombstone]:
     ]
 
 
-def make_head(site: Site, feed: FeedName, changes: Sequence[Published], language: str) -> FeedHead:
+def make_head(
+    site: Site,
+    name: FeedName,
+    window: Window,
+    tombstones: Sequence[Tombstone],
+    language: str,
+) -> FeedHead:
     """Return the feed's own elements; `updated` is that of the newest change, never the clock's."""
-    address = f"{site.base_url}{feed.path}"
-    title = f"{site.name}: {_TITLES[language]}"
+
+    def address(archive: int | None) -> str:
+        return f"{site.base_url}{name.path_of(archive)}?lang={language}"
+
+    links = [Link(address(n), rel, ATOM) for rel, n in _list_places(name, window)]
     return FeedHead(
-        id=address,
-        title=f"{title}: {feed.label}" if feed.label else title,
-        updated=as_datetime(changes[0].published_at if changes else 0),
+        # The same in every document and language.
+        id=f"{site.base_url}{name.path_of(None)}",
+        title=_title(site, name, language),
+        updated=_find_updated(window, tombstones),
         language=language,
         author=site.name,
-        self_href=f"{address}?lang={language}",
+        self_href=address(name.archive),
+        links=tuple(links),
+        kind=Kind.WINDOW if name.archive is None else Kind.ARCHIVE,
     )
+
+
+def _list_places(name: FeedName, window: Window) -> Iterator[tuple[str, int | None]]:
+    """Yield where the documents around this one are (RFC 5005, section 4)."""
+    if name.archive is not None:
+        yield "current", None
+    if window.older is not None:
+        yield "prev-archive", window.older
+    if window.newer is not None:
+        yield "next-archive", window.newer
+
+
+def _find_updated(window: Window, tombstones: Sequence[Tombstone]) -> datetime:
+    made = (as_datetime(change.published_at) for change in window.changes)
+    return max((*made, *(t.when for t in tombstones)), default=as_datetime(0))
+
+
+def _title(site: Site, name: FeedName, language: str) -> str:
+    kind, of = name.feed.kind, name.feed.of
+    title = f"{site.name}: {_TITLES.get(kind, _CHANGES)[language]}"
+    called = {
+        CASES: lambda: name.label or of,
+        HEADLINES: lambda: label("headlines", of, language),
+        STATES: lambda: country_name(of, language),
+        TYPES: lambda: label("types", of, language),
+    }
+    return f"{title}: {called[kind]()}" if kind in called else title
 
 
 def render_change(

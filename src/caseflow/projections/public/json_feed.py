@@ -9,9 +9,10 @@ from msgspec import structs
 
 from caseflow.formats.json_feed import FeedFacts, ItemFacts, render_feed, render_item
 
-from .feed import FeedName, Site, Window, list_tombstones, make_entry, make_head
+from .feed import FeedName, Site, list_tombstones, make_entry, make_head
 from .history import Published
 from .values import CORRECTED, WITHDRAWN
+from .windows import Window
 
 # How an item says which one it is about.
 _ABOUT: Final = {CORRECTED: "corrects", WITHDRAWN: "withdraws"}
@@ -19,7 +20,7 @@ _ABOUT: Final = {CORRECTED: "corrects", WITHDRAWN: "withdraws"}
 
 def render_window(
     site: Site,
-    feed: FeedName,
+    name: FeedName,
     window: Window,
     language: str,
     item: Callable[[Published], bytes],
@@ -30,9 +31,10 @@ def render_window(
 
     facts: of which moment it is; its position is found here.
     """
-    head = make_head(site, feed, window.changes, language)
+    tombstones = list_tombstones(window, when)
+    head = make_head(site, name, window, tombstones, language)
     moment = {"as_of": facts.as_of, "known_at": facts.known_at}
-    asked = "".join(f"&{name}={quote(text)}" for name, text in moment.items() if text is not None)
+    asked = "".join(f"&{key}={quote(text)}" for key, text in moment.items() if text is not None)
     head = structs.replace(
         head, self_href=head.self_href + asked, alternate_href=f"{site.base_url}/"
     )
@@ -40,7 +42,7 @@ def render_window(
     return render_feed(
         head,
         [item(change) for change in window.changes],
-        list_tombstones(window, when),
+        tombstones,
         structs.replace(facts, position=position),
     )
 

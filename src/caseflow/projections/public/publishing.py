@@ -24,6 +24,7 @@ from caseflow.domain.vocabulary import Claim
 from ..view import Change, View
 from .echoes import Said, forgets, list_echoes
 from .history import get_sequence, public_events
+from .members import refresh_members
 from .repeating import erase, repeat, take_words
 from .rows import Effects, change_of, encode, row_of
 from .values import (
@@ -62,6 +63,8 @@ class PublicHistory(Projection[View]):
         # Whether an entry has the id of the event that is taken in.
         self._used = False
         self._position = 0
+        # Changes that are new or were changed, by their sequence numbers.
+        self._touched: set[int] = set()
         # New rows, with the position of the event that made them; what they did to earlier ones.
         self._made: list[tuple[dict[str, Any], int]] = []
         self._erased: list[PublicChange] = []
@@ -78,12 +81,14 @@ class PublicHistory(Projection[View]):
         else:
             self._process_new(domain_event)
         if isinstance(domain_event.event.body, CaseErased):
-            erase(self.view, domain_event.event.originator_id, domain_event.event.body)
+            left = erase(self.view, domain_event.event.originator_id, domain_event.event.body)
+            self._touched.update(left)
 
     def process_batch(self) -> None:
-        """Tell which public changes the new events made."""
+        """Tell which public changes the new events made, and write which feeds have them."""
         made = (change_of(row, at, self._effects_of(row["sequence"])) for row, at in self._made)
         self.view.changes = sorted((*made, *self._erased), key=lambda change: change.sequence)
+        refresh_members(self.view, self._touched)
 
     def _effects_of(self, sequence: int) -> Effects:
         return Effects(self._gone.get(sequence, ()), self._before.get(sequence, ()))
@@ -107,7 +112,7 @@ class PublicHistory(Projection[View]):
 
     def _repeat(self, domain_event: Change, told: Sequence[PublicChange]) -> None:
         """Repeat what an event made public when it was new."""
-        repeat(self.view, told)
+        self._touched.update(repeat(self.view, told))
         is_claim = isinstance(domain_event.event.body, Claim)
         for dossier in domain_event.dossiers:
             if not is_claim or (told and dossier.merged):
@@ -159,6 +164,7 @@ class PublicHistory(Projection[View]):
             said, this = echo.said, table.c.sequence == echo.said.sequence
             self.view.write(update(table).where(this).values(headline_before=echo.before))
             self._before.setdefault(self._last_sequence, []).append((said.sequence, echo.before))
+            self._touched.add(said.sequence)
             if echo.is_too_much and said.sequence in live:
                 turn = turns[said.case_id]
                 claim = turn.case.claims[said.event_id]
@@ -251,6 +257,7 @@ class PublicHistory(Projection[View]):
         found = self.view.read(select(table.c.sequence).where(*conditions))
         gone = [row.sequence for row in found]
         self._gone.setdefault(self._last_sequence, []).extend(gone)
+        self._touched.update(gone)
         take_words(self.view, gone, self._last_sequence)
 
     def _later_id(self, event: Event, event_id: UUID) -> UUID:
@@ -311,6 +318,7 @@ class PublicHistory(Projection[View]):
         """Put a new row, and keep it as it is now: later ones change it in the table alone."""
         self.view.put(public_events, row)
         self._made.append((row, self._position))
+        self._touched.add(row["sequence"])
 
     def _next_sequence(self) -> int:
         if self._sequence is None:

@@ -20,9 +20,13 @@ from .rows import effects_of, encode, row_of
 from .values import WITHDRAWN
 
 
-def repeat(view: View, told: Sequence[PublicChange]) -> None:
-    """Put the rows of changes that were made before, and do to earlier ones what they did."""
+def repeat(view: View, told: Sequence[PublicChange]) -> set[int]:
+    """Put the rows of changes that were made before, and do to earlier ones what they did.
+
+    Returns the sequence numbers of all of them.
+    """
     table = public_events[view.view_set]
+    touched: set[int] = set()
     for change in told:
         row, effects = row_of(change), effects_of(change)
         view.put(public_events, row)
@@ -33,6 +37,8 @@ def repeat(view: View, told: Sequence[PublicChange]) -> None:
         for sequence, headline in effects.before:
             before = update(table).where(table.c.sequence == sequence)
             view.write(before.values(headline_before=headline))
+        touched |= {change.sequence, *effects.gone, *(pair[0] for pair in effects.before)}
+    return touched
 
 
 def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
@@ -50,8 +56,11 @@ def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
         view.write(update(table).where(table.c.sequence == row.sequence).values(emptied))
 
 
-def erase(view: View, case_id: UUID, body: CaseErased) -> None:
-    """Leave nothing of a case but that it had changes, when, and that they were withdrawn."""
+def erase(view: View, case_id: UUID, body: CaseErased) -> list[int]:
+    """Leave nothing of a case but that it had changes, when, and that they were withdrawn.
+
+    Returns the sequence numbers of its changes.
+    """
     table = public_events[view.view_set]
     columns = (table.c[name] for name in ("sequence", "event_id", "kind"))
     query = select(*columns).where(table.c.case_id == case_id).order_by(table.c.sequence)
@@ -70,6 +79,7 @@ def erase(view: View, case_id: UUID, body: CaseErased) -> None:
         view.write(this.values(left | place | called))
         if row.kind != WITHDRAWN:
             told[row.event_id] = row.sequence
+    return [row.sequence for row in rows]
 
 
 def _leave(row: Row[Any], told: int | None, last: int) -> dict[str, Any]:
