@@ -168,6 +168,10 @@ class World:
                   "tile/0/000.p/1", "tile/entries/000.p/1", "consistency?from=0")]  # fmt: skip
         found += [f"/v1/log/full/{path}" for path in ("checkpoint", "key", "tile/0/000.p/1")]
         found += ["/feeds/all.json", "/feeds/all.json?as_of=2026-01-01"]
+        for feed in ("all", "recalls", "headlines/detained", "headlines/extradition_granted",
+                     "types/extradition.granted", "types/interim.requested", "states/KZ",
+                     "states/RU"):  # fmt: skip
+            found += [f"/feeds/{feed}.atom", f"/feeds/{feed}.json", f"/feeds/{feed}/archive/1.atom"]
         found += ["/v1/statistics/changes", "/v1/statistics/changes?since=1&host_state=KZ"]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
         for case in cases:
@@ -177,6 +181,7 @@ class World:
                 case["code"],
                 path_name("ext:" + case.get("external_id", "x")),
             ):
+                found.append(f"/feeds/cases/{name}/archive/1.atom")
                 found += [f"/v1/cases/{name}{more}" for more in ("", "/events", "/bundle",
                           "?as_of=2026-02-01",
                           "?known_at=2998-01-01T00:00:00Z", "/events?limit=1")]  # fmt: skip
@@ -240,6 +245,10 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
         *(f"/v1/log/{which}{path}" for which in ("", "full/")
           for path in ("checkpoint", "key", "tile/{tile}", "consistency")),
+        "/feeds/recalls.atom", "/feeds/recalls.json", "/feeds/all/archive/{archive}",
+        "/feeds/recalls/archive/{archive}", "/feeds/cases/{code}/archive/{archive}",
+        *(f"/feeds/{feeds}s/{{{feeds}_{rest}" for feeds in ("headline", "type", "state")
+          for rest in ("file}", "code}/archive/{archive}")),
         "/feeds/all.json", "/v1/statistics/changes", "/v1/cases/{case}/bundle",
         "/v1/events/{event}/proof",
     }  # fmt: skip
