@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
+from caseflow.domain.vocabulary import TYPES
 from tests.checks import check_house
 from tests.houses import run_house
 
@@ -128,6 +129,7 @@ def read_public(service: Service, *cases: Json, events: tuple[Json, ...] = ()) -
     paths = ["/v1/cases", "/v1/events", "/v1/statistics", "/v1/cases?as_of=2026-06-01"]
     paths += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
     paths += ["/feeds/all.json", "/v1/statistics/changes"]
+    paths += [f"/feeds/{name}.atom" for name in ("recalls", "states/KZ")]
     for case in cases:
         paths += [
             f"/feeds/cases/{case['code']}.json",
@@ -136,4 +138,7 @@ def read_public(service: Service, *cases: Json, events: tuple[Json, ...] = ()) -
             f"/feeds/cases/{case['code']}.atom", f"/feeds/cases/{case['code']}.atom?lang=ru",
         ]  # fmt: skip
     paths += [f"/v1/events/{event['id']}" for event in events]
-    return "\n".join(service.client.get(path, follow_redirects=True).text for path in paths)
+    texts = [service.client.get(path, follow_redirects=True).text for path in paths]
+    # What these feeds are of stands in their heads, whatever they have.
+    of_types = [service.get(f"/feeds/types/{code}.atom").text for code in TYPES]
+    return "\n".join((*texts, *(text.partition("<entry")[2] for text in of_types)))

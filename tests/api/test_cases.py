@@ -191,9 +191,7 @@ class TestReading:
 
 def next_of(answer: Any) -> str:
     """Return the address of the next page."""
-    found = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers["link"])
-    assert found
-    return found[1]
+    return str(answer.links["next"]["url"])
 
 
 def walk(asker: Any, path: str) -> list[list[Json]]:
@@ -203,7 +201,7 @@ def walk(asker: Any, path: str) -> list[list[Json]]:
         answer = asker.get(path)
         pages.append(items(answer))
         if answer.json()["next_cursor"] is None:
-            assert "link" not in answer.headers
+            assert "next" not in answer.links
             return pages
         path = next_of(answer)
 

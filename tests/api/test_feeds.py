@@ -125,6 +125,45 @@ class TestTheDemo:
         assert dict(head.headers) == dict(zipped.headers)
 
 
+def test_cases_and_lists_tell_where_their_feeds_are(service: Service) -> None:
+    author = service.partner(*AUTHOR)
+    case, hidden = author.open(), author.open()
+    author.tell(case, "extradition.granted")
+    found = {
+        f"/v1/cases/{case['id']}": f"/feeds/cases/{case['code']}",
+        f"/v1/cases/{case['id']}/events": f"/feeds/cases/{case['code']}",
+        "/v1/cases": "/feeds/all",
+        "/v1/cases?host_state=KZ": "/feeds/states/KZ",
+    }
+    for path, feed in found.items():
+        answer = service.get(path)
+        assert answer.headers["link"] == (
+            f'<{feed}.atom>; rel="alternate"; type="application/atom+xml", '
+            f'<{feed}.json>; rel="alternate"; type="application/feed+json"'
+        )
+        for ending in ("atom", "json"):
+            assert service.get(f"{feed}.{ending}").status_code == 200
+    # To its partner, too, a case that is not public has no feed.
+    for path in (f"/v1/cases/{hidden['id']}", f"/v1/cases/{hidden['id']}/events"):
+        assert "link" not in author.get(path).headers
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_entry_leads_to_its_proof_while_it_can_be_read(light: Service, language: str) -> None:
+    author = light.partner(*AUTHOR)
+    told = author.tell(author.open(), "extradition.granted")
+    light.settle()
+    (entry,) = parse(light.get("/feeds/all.atom", lang=language)).entries
+    (proof,) = (link for link in entry.links if link.href.endswith("/proof"))
+    assert (proof.rel, proof.type) == ("related", "application/json")
+    assert proof.title
+    answer = light.get(proof.href.removeprefix("https://cases.example"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    author.post(f"/v1/events/{told['id']}/retractions", {"reason": "false"})
+    assert "/proof" not in light.get("/feeds/all.atom").text
+
+
 def test_an_empty_feed_is_valid(service: Service) -> None:
     for language in LANGUAGES:
         found = parse(service.get("/feeds/all.atom", lang=language))

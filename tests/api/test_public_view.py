@@ -174,8 +174,14 @@ class World:
             found += [f"/feeds/{feed}.atom", f"/feeds/{feed}.json", f"/feeds/{feed}/archive/1.atom"]
         found += ["/v1/statistics/changes", "/v1/statistics/changes?since=1&host_state=KZ"]
         found += [f"/feeds/all.atom?lang={language}" for language in ("ru", "kk", "en")]
+        for feed in ("recalls", "states/KZ", "types/extradition.granted", "headlines/monitored",
+                     "headlines/extradition_granted"):  # fmt: skip
+            found += [f"/feeds/{feed}.atom", f"/feeds/{feed}.json"]
+            found += [f"/feeds/{feed}/archive/1.atom", f"/feeds/{feed}/archive/1.json"]
+        found += ["/feeds/all/archive/1.atom", "/feeds/all/archive/2.json"]
         for case in cases:
             found.append(f"/feeds/cases/{case['code']}.atom")
+            found.append(f"/feeds/cases/{case['code']}/archive/1.atom")
             for name in (
                 case["id"],
                 case["code"],
@@ -250,7 +256,11 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         *(f"/feeds/{feeds}s/{{{feeds}_{rest}" for feeds in ("headline", "type", "state")
           for rest in ("file}", "code}/archive/{archive}")),
         "/feeds/all.json", "/v1/statistics/changes", "/v1/cases/{case}/bundle",
-        "/v1/events/{event}/proof",
+        "/v1/events/{event}/proof", "/feeds/recalls.atom", "/feeds/recalls.json",
+        "/feeds/all/archive/{archive}", "/feeds/recalls/archive/{archive}",
+        "/feeds/cases/{code}/archive/{archive}",
+        *(f"/feeds/{kind}s/{{{kind}_{what}}}" for kind in ("headline", "state", "type")
+          for what in ("file", "code}/archive/{archive")),
     }  # fmt: skip
 
 
@@ -316,7 +326,9 @@ def test_what_is_not_public_is_answered_exactly_as_what_is_not_there(world: Worl
                 shown = told(f"/v1/cases/{name}{more}")
                 assert shown == told(f"/v1/cases/{absent}{more}")
                 assert shown[0] == 404
-        assert told(f"/feeds/cases/{case['code']}.atom") == told("/feeds/cases/KZ-0000-0000.atom")
+        for inside in (".atom", "/archive/1.atom"):
+            absent_feed = told(f"/feeds/cases/KZ-0000-0000{inside}")
+            assert told(f"/feeds/cases/{case['code']}{inside}") == absent_feed
     for event in world.hidden_events:
         shown = told(f"/v1/events/{event['id']}")
         assert shown == told(f"/v1/events/{uuid4()}")

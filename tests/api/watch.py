@@ -188,6 +188,8 @@ class Watch:
         for language in LANGUAGES:
             found += [f"/v1/cases?lang={language}", f"/feeds/all.atom?lang={language}"]
         found += ["/feeds/all.json", f"/feeds/all.json?as_of={AS_OF}"]
+        for feed in ("recalls", "states/KZ", "types/extradition.granted", "headlines/monitored"):
+            found += [f"/feeds/{feed}.atom", f"/feeds/{feed}.json", f"/feeds/{feed}/archive/1.json"]
         for at in self.times:
             found += [f"/v1/statistics?known_at={format_time(at)}"]
             found += [f"/v1/cases?known_at={format_time(at)}"]

@@ -19,6 +19,8 @@ from .restricted import log_reads
 from .services import AnyRequest, services_of
 
 JSON = "application/json"
+JSON_FEED = "application/feed+json"
+ATOM = "application/atom+xml"
 # One address, two views: a cache must not give a partner's to the public.
 BY_KEY = ("Authorization",)
 
@@ -30,10 +32,12 @@ def answer_read(
     *,
     language: str | None = None,
     version: int | None = None,
+    feed: str | None = None,
 ) -> Response[bytes]:
     """Return a read as JSON, with validators for the public and no storing for a key. Blocks.
 
-    version: of a case; a partner may send the ETag back in `If-Match`.
+    version: of a case; a partner may send the ETag back in `If-Match`. feed: what the public would
+    follow of it, a path without its ending.
     Raises UnavailableError where it cannot be logged.
     """
     log_reads(services_of(request), caller, rendered)
@@ -47,7 +51,19 @@ def answer_read(
         vary=vary,
         language=language,
         etag=etag_of(body, version) if caller is not None else None,
+        headers={"Link": ", ".join(link_feeds(feed))} if feed else None,
     )
+
+
+def link_feeds(feed: str) -> list[str]:
+    """Return the links to a feed in its forms, as a `Link` header has them (RFC 8288).
+
+    feed: a path without its ending.
+    """
+    return [
+        f'<{feed}.{ending}>; rel="alternate"; type="{media_type}"'
+        for ending, media_type in (("atom", ATOM), ("json", JSON_FEED))
+    ]
 
 
 def answer_elsewhere(request: AnyRequest, path: str) -> Response[bytes]:
@@ -71,20 +87,22 @@ def answer_list(
     language: str | None = None,
     more: dict[str, Any] | None = None,
     cache_control: str | None = None,
+    feed: str | None = None,
 ) -> Response[bytes]:
     """Return one page of a list; cursor: where the next one begins, None on the last. Blocks.
 
-    cache_control: by default, what suits a public read and one with a key.
+    cache_control: by default, what suits a public read and one with a key. feed: as `answer_read`
+    takes it.
     Raises UnavailableError where it cannot be logged.
     """
     log_reads(services_of(request), caller, [items, more])
     encoded = encode_cursor(cursor) if cursor is not None else None
     body = {"items": items, "next_cursor": encoded, **(more or {})}
-    headers = {}
+    links = link_feeds(feed) if feed else []
     if encoded is not None:
         query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
         address = f"{request.url.path}?{urlencode([*query, ('cursor', encoded)])}"
-        headers["Link"] = f'<{address}>; rel="next"'
+        links.insert(0, f'<{address}>; rel="next"')
     return respond(
         request,
         encode(body),
@@ -92,7 +110,7 @@ def answer_list(
         cache_control=cache_control or (PUBLIC if caller is None else PRIVATE),
         vary=BY_KEY if language is None else (*BY_KEY, "Accept-Language"),
         language=language,
-        headers=headers,
+        headers={"Link": ", ".join(links)} if links else None,
     )
 
 

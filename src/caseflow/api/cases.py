@@ -95,7 +95,13 @@ def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
         except MergedError as error:
             return answer_elsewhere(request, f"/v1/cases/{error.case_id}")
     return answer_read(
-        request, caller, rendered, language=asked.language, version=rendered["version"]
+        request,
+        caller,
+        rendered,
+        language=asked.language,
+        version=rendered["version"],
+        # To a key the case may be one that is not public, and has no feed.
+        feed=f"/feeds/cases/{rendered['code']}" if caller is None else None,
     )
 
 
@@ -108,7 +114,10 @@ def list_history(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
     after, limit = asked.cursor(int), asked.limit
     with services.snapshot(caller, asked.min_position) as snapshot:
         case_id = find_case_id(services, snapshot, caller, unquote(case))
+        feed = None
         try:
+            if caller is None:
+                feed = f"/feeds/cases/{get_public_case(snapshot, case_id).code}"
             items = (
                 _public_history(services, snapshot, case_id, moment)
                 if caller is None
@@ -119,7 +128,7 @@ def list_history(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
     later = [item for item in items if after is None or item["position"] > after]
     page = later[:limit]
     cursor = page[-1]["position"] if len(later) > len(page) else None
-    return answer_list(request, caller, page, cursor, language=asked.language)
+    return answer_list(request, caller, page, cursor, language=asked.language, feed=feed)
 
 
 def _public_history(
@@ -170,4 +179,6 @@ def list_all_cases(request: AnyRequest) -> Response[bytes]:
             PublicLister(snapshot) if caller is None else PartnerLister(services, snapshot, caller)
         )
         page, cursor = list_page(lister, wanted, moment, asked.language)
-    return answer_list(request, caller, page, cursor, language=asked.language)
+    # Of one state alone there is a feed, of other choices only that of everything.
+    feed = f"/feeds/states/{wanted.host_state}" if wanted.host_state else "/feeds/all"
+    return answer_list(request, caller, page, cursor, language=asked.language, feed=feed)

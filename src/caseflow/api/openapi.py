@@ -177,7 +177,8 @@ def _read_answers(operation: Operation) -> Json:
         return {"200": {**about, **_content(operation)}}
     headers = ["ETag", "Cache-Control", "Vary"]
     headers += ["Content-Language"] if "Accept-Language" in operation.parameters else []
-    headers += ["Link"] if "cursor" in operation.parameters else []
+    has_links = "cursor" in operation.parameters or operation.id == "get_case"
+    headers += ["Link"] if has_links else []
     found = {
         "description": "What was asked for.",
         **_content(operation),
@@ -282,7 +283,10 @@ _HEADERS: Final = {
     ),
     "Vary": _header("What else the answer depends on."),
     "Content-Language": _header("The language of the texts."),
-    "Link": _header('The next page, `rel="next"`; missing on the last.', required=False),
+    "Link": _header(
+        'The next page, `rel="next"`, missing on the last; the feeds to follow, `rel="alternate"`.',
+        required=False,
+    ),
     "Location": _header("The address of what was recorded."),
     "Idempotency-Replayed": _header(
         "`true` where the request had come before, with the same key.", required=False

@@ -56,6 +56,11 @@ _TITLES: Final = {
     TYPES: {"ru": "События по делам", "kk": "Істер бойынша оқиғалар", "en": "Events in cases"},
 }
 _SOURCES: Final = {"ru": "Источники", "kk": "Дереккөздер", "en": "Sources"}
+_PROOF: Final = {
+    "ru": "Доказательство, что запись есть в журнале",
+    "kk": "Жазбаның журналда бар екенінің дәлелі",
+    "en": "Proof that this is in the log",
+}
 # A text that is not there in the reader's language is shown in the first of these that is.
 _FALLBACK: Final = {"ru": ("ru", "kk", "en"), "kk": ("kk", "ru", "en"), "en": ("en", "ru", "kk")}
 
@@ -195,7 +200,7 @@ def make_entry(
         language=language,
         author=change.author or site.name,
         content_html=texts.content(),
-        links=tuple(_links(site, change, fields, replies_to)),
+        links=tuple(_links(site, change, fields, language, replies_to)),
         categories=tuple(_categories(site, change, language)),
         in_reply_to=replies_to,
     )
@@ -300,15 +305,23 @@ class _Texts:
 
 
 def _links(
-    site: Site, change: Published, fields: dict[str, Any], replies_to: UUID | None
+    site: Site,
+    change: Published,
+    fields: dict[str, Any],
+    language: str,
+    replies_to: UUID | None,
 ) -> list[Link]:
     case = f"{site.base_url}/v1/cases/{change.case_id}"
     feed = f"{site.base_url}/feeds/cases/{quote(change.code)}.atom"
+    event = f"{site.base_url}/v1/events/{change.event_id}"
     links = [
-        Link(f"{site.base_url}/v1/events/{change.event_id}", "alternate", JSON),
+        Link(event, "alternate", JSON),
         Link(case, "related", JSON),
         Link(feed, "related", ATOM),
     ]
+    # What is withdrawn is not to be read, and so neither is what would prove it.
+    if change.kind != WITHDRAWN:
+        links.append(Link(f"{event}/proof", "related", JSON, title=_PROOF[language]))
     if replies_to is not None:
         links.append(Link(replies_to.urn, "related"))
     for source in fields.get("sources", ()):
