@@ -459,6 +459,9 @@ def common_consent(new: Json, old: Json) -> Json:
     }
     if new.get("pseudonym") == old.get("pseudonym"):
         found["pseudonym"] = new.get("pseudonym")
+    if found["publish"] == "pseudonym" and found.get("pseudonym") is None:
+        # Without its pseudonym a case has its code alone.
+        found["publish"] = "anonymous"
     return found
 
 
