@@ -36,6 +36,7 @@ from caseflow.eventstore.erased import erasures
 from caseflow.eventstore.erasure import Erasure, Grounds
 from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.names import external_ids
+from caseflow.eventstore.partners import revoke_key
 from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import WrongMasterKeyError
 from caseflow.projections.public.history import list_published
@@ -142,6 +143,29 @@ def test_the_second_admin_gives_the_same_grounds(house: House) -> None:
     with pytest.raises(ConflictError, match="other grounds"):
         ask(house, second, case, Grounds(reason="Another.", legal_basis="Withdrawal of consent"))
     assert ask(house, second, case).is_carried_out
+
+
+def test_the_word_of_a_key_that_was_revoked_counts_for_nothing(house: House) -> None:
+    first, second = new_partner(house, "admin"), new_partner(house, "admin")
+    case = new_partner(house).open()
+    ask(house, first, case)
+    with house.write() as connection:
+        revoke_key(connection, first.caller.key_id, house.clock())
+    assert not ask(house, second, case).is_carried_out
+    assert ask(house, new_partner(house, "admin"), case).is_carried_out
+
+
+def test_what_was_merged_since_is_not_erased_unseen(house: House) -> None:
+    first, second = new_partner(house, "admin"), new_partner(house, "admin")
+    desk = new_partner(house)
+    case, other = desk.open(), desk.open()
+    ask(house, first, case)
+    desk.act(MergeCase, other, into=case)
+    with pytest.raises(ConflictError, match="asked for again"):
+        ask(house, second, case)
+    # By the name of either case, once both admins have the same in mind.
+    assert not ask(house, first, other).is_carried_out
+    assert set(ask(house, second, case).case_ids) == {case, other}
 
 
 def test_the_grounds_name_nobody(house: House) -> None:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from caseflow.domain.case import Case, RecordedClaim, evolve
 from caseflow.domain.commands import ChangeVisibility
+from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import ConflictError, InvalidInputError
 from caseflow.domain.events import (
     HOUSE_ID,
@@ -29,7 +30,7 @@ from caseflow.formats.record import canonical_json
 from .application import Answer, Submits, check_repeated
 from .attempts import Attempt, Done
 from .erased import ErasureRequest, find_request, record_request
-from .partners import Caller
+from .partners import Caller, get_key
 from .wrapping import KeyedHash
 from .writer import Session
 
@@ -73,19 +74,18 @@ class Erasures:
     ) -> "Future[Answer]":
         """Ask that a case be erased, or carry out what another admin's key has asked for.
 
-        All cases about the same person are erased together. The future's answer is an `Erasure`.
-        It raises WithdrawnError where that was done, NotFoundError, ConflictError where another
-        key has given other grounds, and InvalidInputError where these hold a name of the person.
+        All cases about the same person are erased together; the request of a key that was revoked
+        since counts for nothing. The future's answer is an `Erasure`. It raises WithdrawnError
+        where that was done, NotFoundError, ConflictError where another key has given other grounds
+        or the person had other cases then, and InvalidInputError where the grounds hold a name of
+        the person.
         """
-        content = self._keyed_hash.digest(
-            "erasure", canonical_json([grounds.reason, grounds.legal_basis]).decode(), str(case_id)
-        )
 
         def job(session: Session) -> Answer:
             done = session.find_attempt(attempt.digest) if attempt else None
             if attempt is not None and done is not None:
                 return _replay(session, attempt, done, case_id)
-            found = self._request(session, caller, case_id, grounds, content)
+            found = self._request(session, caller, case_id, grounds)
             if attempt is not None:
                 # No event answers a request; the case's own id stands where one would.
                 led_to = Done(attempt.request, case_id, case_id, 0, found.position)
@@ -95,24 +95,33 @@ class Erasures:
         return self._writer.submit(job, opens=HOUSE_ID)
 
     def _request(
-        self, session: Session, caller: Caller, case_id: UUID, grounds: Grounds, content: bytes
+        self, session: Session, caller: Caller, case_id: UUID, grounds: Grounds
     ) -> Erasure:
-        case = session.get_case(case_id)
-        dossier = session.find_dossier_of(case)
+        dossier = session.find_dossier_of(session.get_case(case_id))
         for one in dossier.cases:
             _require_nameless(grounds, one)
-        waiting = find_request(session.connection, case_id, session.now)
+        content = self._digest(grounds, dossier)
+        waiting = _find_standing_request(session, dossier.main.id)
         if waiting is None or waiting.key_id == caller.key_id:
             asked = ErasureRequest(caller.partner_id, caller.key_id, session.at, content)
-            requested = record_request(session.connection, case_id, asked)
+            requested = record_request(session.connection, dossier.main.id, asked)
             return Erasure(case_id, (), None, requested.requested_at)
         if waiting.content != content:
-            raise ConflictError("another admin has asked for this erasure on other grounds")
+            raise ConflictError(
+                "another admin has asked for this on other grounds, or before other cases were "
+                "held to be of the same person: it has to be asked for again"
+            )
         position = 0
         for one in dossier.cases:
             position = self._erase(session, one.id, _Agreed(caller, waiting, grounds))
         erased = tuple(one.id for one in dossier.cases)
         return Erasure(case_id, erased, position, waiting.requested_at)
+
+    def _digest(self, grounds: Grounds, dossier: Dossier) -> bytes:
+        """Return the keyed hash of what two admins have to agree on."""
+        told = canonical_json([grounds.reason, grounds.legal_basis]).decode()
+        cases = sorted(str(case.id) for case in dossier.cases)
+        return self._keyed_hash.digest("erasure", told, *cases)
 
     def _erase(self, session: Session, case_id: UUID, agreed: "_Agreed") -> int:
         events = session.list_events(case_id)
@@ -183,6 +192,14 @@ class _Agreed(NamedTuple):
 
 
 OPERATOR: Final = Caller(OPERATOR_ID, None, frozenset(), OPERATOR_ID)
+
+
+def _find_standing_request(session: Session, case_id: UUID) -> ErasureRequest | None:
+    """Return what an admin has asked for, whose key was not revoked since."""
+    found = find_request(session.connection, case_id, session.now)
+    if found is None or get_key(session.connection, found.key_id).revoked_at is not None:
+        return None
+    return found
 
 
 def _require_nameless(grounds: Grounds, case: Case) -> None:
