@@ -156,7 +156,7 @@ def test_a_bad_value_is_refused(name: str, parse: Parser, text: str) -> None:
     assert pointer_of(lambda: parse(query)) == f"/query/{name}"
 
 
-@pytest.mark.parametrize("parse", {parse for _, parse, _, _ in ACCEPTED})
+@pytest.mark.parametrize("parse", dict.fromkeys(parse for _, parse, _, _ in ACCEPTED))
 def test_what_is_not_given_is_none_or_the_default(parse: Parser) -> None:
     assert parse({}) == (50 if parse is parameters.parse_limit else None)
 
