@@ -47,11 +47,8 @@ class MasterKeyFile:
 
         One of them opens the key store, be it in the middle of a rotation.
         """
-        found = []
-        for path in (self._path, *self._list_new()):
-            with suppress(OSError, KeyFileError):
-                found.append(_read_key(path.read_bytes(), path, _MASTER))
-        return found
+        found = map(_find_key, (self._path, *self._list_new()))
+        return [key for key in found if key is not None]
 
     def _list_new(self) -> list[Path]:
         return sorted(self._path.parent.glob(f"{self._path.name}.*{_NEW}"))
@@ -79,13 +76,20 @@ class MasterKeyFile:
         # Of processes that rotate at once, none may put its key over a later one's.
         with _locked(self._path.parent):
             for path in self._list_new():
-                key = _read_key(path.read_bytes(), path, _MASTER)
-                if is_current(key):
+                key = _find_key(path)
+                if key is not None and is_current(key):
                     _overwrite(self._path)
                     os.replace(path, self._path)
                     sync_directory(path.parent)
                 elif time.time() - path.stat().st_mtime > _FORGOTTEN_SECONDS:
                     path.unlink()
+
+
+def _find_key(path: Path) -> bytes | None:
+    """Return the key of a file; None for one that is being written, or was when its writer died."""
+    with suppress(OSError, KeyFileError):
+        return _read_key(path.read_bytes(), path, _MASTER)
+    return None
 
 
 @contextmanager
