@@ -461,6 +461,14 @@ def test_a_master_key_that_cannot_be_rotated_is_told_and_tried_again(
     assert house.finish_erasures() == 0
 
 
+def test_a_key_file_that_was_cut_off_stops_no_rotation(house: House, settings: Settings) -> None:
+    """As a full disk leaves it, or a process that was killed or is about to write it."""
+    cut = settings.master_key_file.with_name(f"{settings.master_key_file.name}.0000.new")
+    cut.touch(0o600)
+    erase(house, new_partner(house).open())
+    assert house.finish_erasures() == 0
+
+
 @pytest.mark.parametrize("step", ["rewrap", "overwrite", "replace"])
 def test_whatever_is_killed_during_a_rotation_the_next_start_opens(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str

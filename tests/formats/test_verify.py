@@ -319,6 +319,13 @@ def test_a_version_that_the_statement_leaves_out_is_missed():
         assert "version" in found["remarks"][0]
 
 
+@pytest.mark.parametrize("told", [None, 5, [], str(OTHER_CASE), str(CASE).upper()], ids=str)
+def test_a_public_change_that_does_not_say_that_it_is_of_the_case_fails(told):
+    log = Log("public")
+    log.add({"case": told})
+    assert statuses(verify_twice(log.file([log.entry(0)]), log="public")) == ["FAILED"]
+
+
 def test_a_public_change_of_another_place_fails():
     log = Log("public")
     log.add(sequence=2)

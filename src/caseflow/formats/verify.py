@@ -289,7 +289,7 @@ def _find_fault_of_fields(statement: Statement, line: Line, event: BundleEvent) 
     for one in event.fields:
         if not verify_field(event.record, one.path, one.value, one.salt):
             return f"the field {one.path[0]} is not what the log holds"
-    if _get_case(event) not in (None, str(statement.case_id)):
+    if not _tells_of(event, str(statement.case_id)):
         return "what is disclosed of it is of another case"
     if event.fields and line.gone is not None:
         return f"it has fields, and the log says that they were {line.gone}"
@@ -318,11 +318,12 @@ def _is_in_log(log: LogName, event: BundleEvent, head: TreeHead) -> bool:
     )
 
 
-def _get_case(event: BundleEvent) -> Any:
-    """Return what case a public change says it is of; None where there is nothing to say so."""
+def _tells_of(event: BundleEvent, case_id: str) -> bool:
+    """Return whether a public change says that it is of a case, or says nothing at all."""
     if isinstance(event.record, Record) or not event.fields:
-        return None
-    return _get_public(event).get("case", "")
+        return True
+    told: object = _get_public(event).get("case")
+    return told == case_id
 
 
 def _get_public(event: BundleEvent) -> Mapping[str, Any]:
