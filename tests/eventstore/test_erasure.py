@@ -34,6 +34,7 @@ from caseflow.domain.events import CaseErased, Consent, Erased
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.erased import erasures
 from caseflow.eventstore.erasure import Erasure, Grounds
+from caseflow.eventstore.key_files import MasterKeyFile
 from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.names import external_ids
 from caseflow.eventstore.partners import revoke_key
@@ -467,6 +468,20 @@ def test_a_key_file_that_was_cut_off_stops_no_rotation(house: House, settings: S
     cut.touch(0o600)
     erase(house, new_partner(house).open())
     assert house.finish_erasures() == 0
+
+
+def test_of_rotations_that_overlap_no_key_is_left_but_the_last(
+    house: House, settings: Settings
+) -> None:
+    file = MasterKeyFile(settings.master_key_file)
+
+    def overlap(key: bytes) -> None:
+        house.keys.rotate_master_key(key)
+        file.rotate(house.keys.rotate_master_key, house.keys.is_opened_by)
+
+    file.rotate(overlap, house.keys.is_opened_by)
+    (key,) = file.list_keys()
+    assert house.keys.is_opened_by(key)
 
 
 @pytest.mark.parametrize("step", ["rewrap", "overwrite", "replace"])

@@ -67,6 +67,10 @@ class MasterKeyFile:
         sync_directory(path.parent)
         rewrap(key)
         self.settle(is_current)
+        if not is_current(key) and path.exists():
+            # A later rotation has taken its place: what copies hold under it is not to be opened.
+            _overwrite(path)
+            path.unlink()
 
     def settle(self, is_current: Callable[[bytes], bool]) -> None:
         """Put the key that the store opens with in its place, where a rotation was interrupted.
