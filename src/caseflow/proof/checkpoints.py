@@ -168,6 +168,8 @@ class Checkpoints:
             connection.execute(lock.with_for_update()).all()
             stored = connection.scalar(select(log_cosigned.c.note).where(key))
             note = merge(stored)
+            if note == stored:
+                return note
             connection.execute(delete(log_cosigned).where(key))
             row = {"origin": origin, "size": size, "note": note}
             connection.execute(insert(log_cosigned).values(row))
