@@ -182,7 +182,8 @@ class Session:
 
     def find_dossier_of(self, case: Case) -> Dossier:
         """Return all cases of the person whom a case is about."""
-        return self.find_dossier(self._cases.identities.find_root(case.id))
+        found = self._list_dossiers(self._cases.identities.find_root(case.id))
+        return next(dossier for dossier in found if case in dossier.cases)
 
     def find_dossier_at(self, case_id: UUID, version: int) -> Dossier | None:
         """Return a case as it was at a version, with those that were about the same person then.
@@ -239,7 +240,8 @@ class Session:
             self._note_merge(case)
         # After a merge there is one dossier, after its undoing there are two.
         roots = {self._cases.identities.find_root(c) for c in (stood, case.id)}
-        return event, case, self.take_in(event, case, [self.find_dossier(r) for r in sorted(roots)])
+        dossiers = [dossier for root in sorted(roots) for dossier in self._list_dossiers(root)]
+        return event, case, self.take_in(event, case, dossiers)
 
     def take_in(
         self,
@@ -276,16 +278,16 @@ class Session:
             position = self._append.head + len(self._events) + 1
             record_merge(self.connection, case.id, case.merged_into, position=position, at=self.at)
 
-    def find_dossier(self, case_id: UUID) -> Dossier:
-        """Return a case that stays, with all that were merged into it."""
-        main = self._get_case(case_id)
-        merged = self._cases.identities.list_merged(case_id)
-        return Dossier(main, tuple(self._get_case(other) for other in merged))
+    def _list_dossiers(self, case_id: UUID) -> list[Dossier]:
+        """Return a case that stays, with all that were merged into it.
 
-    def _get_case(self, case_id: UUID) -> Case:
-        case = self.find_case(case_id)
-        assert case is not None, "what was merged was opened"
-        return case
+        Where it was erased, each of those that is still there is of another person, as a restored
+        database does not know: it stands by itself.
+        """
+        main = self.find_case(case_id)
+        others = map(self.find_case, self._cases.identities.list_merged(case_id))
+        merged = tuple(case for case in others if case is not None)
+        return [Dossier(main, merged)] if main is not None else [Dossier(case) for case in merged]
 
     def next_version(self, originator_id: UUID) -> int:
         """Return the version of the next event of an aggregate that is no case."""
