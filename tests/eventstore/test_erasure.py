@@ -547,6 +547,21 @@ def test_what_another_process_erased_is_forgotten_within_a_moment(settings: Sett
         assert isinstance(refused, WithdrawnError)
 
 
+def open_named(desk: Desk, name: str, publish: str = "name") -> UUID:
+    return desk.open(
+        publish, subject={"names": [{"text": name, "language": "en", "kind": "primary"}]}
+    )
+
+
+def tell_as_one(desk: Desk, canaries: Canaries) -> tuple[UUID, UUID]:
+    """Return two cases of which one has told under the other's name."""
+    gone, stays = open_named(desk, canaries("name")), open_named(desk, "Somebody")
+    desk.tell(gone, visibility="public")
+    desk.act(MergeCase, stays, into=gone)
+    desk.tell(stays, "asylum.refused", "2025-06", stage="registration", visibility="public")
+    return gone, stays
+
+
 # -- the ledger -----------------------------------------------------------------------------------
 
 
@@ -597,6 +612,33 @@ def test_a_restored_backup_publishes_nothing_again(
             check_house(house)
             with begin_read(house.engine) as connection:
                 check_absent(dump_tables(connection), words[:20], "the database")
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["ledger", "no ledger"])
+def test_a_restored_merge_with_an_erased_case_keeps_no_name_and_halts_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, is_lost: bool
+) -> None:
+    """What the copy holds for one person were two, and one of them was erased since."""
+    canaries = Canaries()
+    with new_settings("sqlite", request, tmp_path) as settings:
+        with run_house(settings) as house:
+            desk = new_partner(house)
+            gone, stays = tell_as_one(desk, canaries)
+        backup = tmp_path.parent / f"{tmp_path.name}-backup"
+        copy_sqlite(settings, backup)
+        with run_house(settings) as house:
+            desk.at(house.cases).act(UnmergeCase, stays)
+            erase(house, gone)
+        restore_sqlite(settings, backup)
+        if is_lost:
+            settings.ledger_file.write_bytes(b"")
+        with run_house(settings) as house:
+            house.apply_ledger()
+            with house.reader.snapshot() as snapshot:
+                found = list_published(snapshot.connection, snapshot.view_set)
+            assert not find_canaries(b"".join(c.labels for c in found), canaries.words)
+            desk.at(house.cases).tell(stays, "asylum.closed", "2025-07")
+            check_house(house, *canaries.words)
 
 
 def test_the_service_applies_the_ledger_before_it_answers(

@@ -59,7 +59,7 @@ def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
 def erase(view: View, case_id: UUID, body: CaseErased) -> list[int]:
     """Leave nothing of a case but that it had changes, when, and that they were withdrawn.
 
-    Returns the sequence numbers of its changes.
+    Returns the sequence numbers of its changes, and of those that were shown under it.
     """
     table = public_events[view.view_set]
     columns = (table.c[name] for name in ("sequence", "event_id", "kind"))
@@ -79,6 +79,23 @@ def erase(view: View, case_id: UUID, body: CaseErased) -> list[int]:
         view.write(this.values(left | place | called))
         if row.kind != WITHDRAWN:
             told[row.event_id] = row.sequence
+    return [row.sequence for row in rows] + _part(view, case_id)
+
+
+def _part(view: View, case_id: UUID) -> list[int]:
+    """Have what is shown under a case that is erased stand by itself, without its name.
+
+    A restored database may hold for one person what were found to be two. Returns the sequence
+    numbers of these changes.
+    """
+    table = public_events[view.view_set]
+    columns = (table.c[name] for name in ("sequence", "case_id", "code"))
+    is_other = (table.c.dossier_id == case_id, table.c.case_id != case_id)
+    rows = view.read(select(*columns).where(*is_other))
+    for row in rows:
+        labels = encode(dict.fromkeys(LANGUAGES, row.code))
+        parted = {"dossier_id": row.case_id, "labels": labels}
+        view.write(update(table).where(table.c.sequence == row.sequence).values(parted))
     return [row.sequence for row in rows]
 
 
