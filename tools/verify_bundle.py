@@ -230,7 +230,7 @@ def read_record(log, record):
 def read_field(log, field):
     path, value, salt = members(field, "path", "value", "salt")
     require(len(texts(path)) == 1 and type(salt) is str)
-    require(log == "full" or (path == ["public"] and type(value) is dict))
+    require(log == "full" or (path in (["called"], ["public"]) and type(value) is dict))
     require_value(value, 64)
     return {"path": path, "value": value, "salt": unbase64(salt, 32)}
 
@@ -421,7 +421,11 @@ def find_fault_of_fields(bundle, line, event):
         message = canonical([field["path"], field["value"]])
         if hmac.digest(field["salt"], message, "sha256") not in event["commitments"]:
             return f"the field {field['path'][0]} is not what the log holds"
-        if bundle["log"] == "public" and field["value"].get("case") != bundle["said"]["case"]:
+    if bundle["log"] == "public" and event["fields"]:
+        said = {field["path"][0]: field["value"] for field in event["fields"]}
+        told = said.get("called", said.get("public", {}))
+        # What the case was called says nothing without the rest.
+        if "public" not in said or told.get("case") != bundle["said"]["case"]:
             return "what is disclosed of it is of another case"
     if event["fields"] and line["gone"]:
         return f"it has fields, and the log says that they were {line['gone']}"

@@ -19,6 +19,7 @@ from tests.formats.bundles import SCRIPT
 from tests.proof.scenes import behind_the_back
 
 from .conftest import AUTHOR, Partner, Service, pointers, problem
+from .scenes import change
 
 Json = dict[str, Any]
 
@@ -311,11 +312,7 @@ def test_cases_of_one_person_keep_bundles_of_their_own(room: Room) -> None:
     """What was told of a case before it went is still told of it; what comes, of the other."""
     other = room.author.open(subject={"names": NAMES})
     before = room.author.tell(other, "asylum.registered")
-    version = room.author.get(f"/v1/cases/{other['id']}").headers["etag"]
-    merged = room.author.post(
-        f"/v1/cases/{other['id']}/merges", {"into": room.case["id"]}, **{"If-Match": version}
-    )
-    assert merged.status_code == 201, merged.text
+    change(room.author, other, "merges", {"into": room.case["id"]})
     room.author.tell(room.case, "asylum.refused", stage="first_instance")
     found = room.verify(room.bundle(room.service, other), "public")
     assert [one["id"] for one in found["events"]] == [before["id"]]
@@ -325,6 +322,30 @@ def test_cases_of_one_person_keep_bundles_of_their_own(room: Room) -> None:
     assert (one["status"], one["case"]) == ("VERIFIED", other["id"])
     for case in (room.case, other):
         assert room.verify(room.bundle(room.overseer, case), "full")["status"] == "VERIFIED"
+
+
+def test_what_was_told_under_another_case_is_proved_when_it_stands_by_itself(
+    room: Room,
+) -> None:
+    other = room.author.open(subject={"names": NAMES})
+    room.author.tell(other, "person.entered")
+    change(room.author, other, "merges", {"into": room.case["id"]})
+    told = room.author.tell(other, "asylum.refused", stage="first_instance")
+    # While they are one, the bundle of the one that stays has it, and says what it was called.
+    shown = by_id(room.bundle(room.service))[told["id"]]
+    assert (shown["called"]["case"], shown["public"]["case"]) == (room.case["id"], other["id"])
+    assert shown["called"]["labels"]["en"] == room.case["code"]
+    change(room.author, other, "unmerges", {})
+    answer = room.bundle(room.service, other)
+    found = room.verify(answer, "public")
+    assert found["status"] == "VERIFIED"
+    assert told["id"] in [one["id"] for one in found["events"]]
+    # Neither is told of in the bundle of the other.
+    assert room.case["code"] not in answer.text
+    assert room.case["id"] not in answer.text
+    assert other["code"] not in room.bundle(room.service).text
+    one = room.verify(room.proof(room.service, told), "public")
+    assert (one["status"], one["case"]) == ("VERIFIED", other["id"])
 
 
 # -- growth ---------------------------------------------------------------------------------------

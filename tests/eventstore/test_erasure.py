@@ -38,13 +38,14 @@ from caseflow.eventstore.key_files import MasterKeyFile
 from caseflow.eventstore.name_index import name_index
 from caseflow.eventstore.names import external_ids
 from caseflow.eventstore.partners import revoke_key
+from caseflow.eventstore.publications import list_cases, list_publications, unseal_publication
 from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import WrongMasterKeyError
-from caseflow.projections.public.history import list_published
+from caseflow.projections.public.history import Published, list_published
 from caseflow.projections.public.values import WITHDRAWN
 from caseflow.settings import Settings
 from tests.canaries import PROFILE, Canaries
-from tests.checks import check_absent, check_house, dump_tables, find_canaries
+from tests.checks import check_absent, check_house, check_public_tables, dump_tables, find_canaries
 from tests.databases import create_postgresql, run_postgresql
 from tests.houses import (
     GIVE_UP_SECONDS,
@@ -560,6 +561,67 @@ def tell_as_one(desk: Desk, canaries: Canaries) -> tuple[UUID, UUID]:
     desk.act(MergeCase, stays, into=gone)
     desk.tell(stays, "asylum.refused", "2025-06", stage="registration", visibility="public")
     return gone, stays
+
+
+def test_no_change_of_another_case_keeps_the_name(house: House) -> None:
+    canaries = Canaries()
+    desk = new_partner(house, public_name="Press")
+    gone, stays = tell_as_one(desk, canaries)
+    assert find_canaries(read_publications(house), canaries.words)
+    desk.act(UnmergeCase, stays)
+    erase(house, gone)
+    said = read_publications(house)
+    check_absent(said, canaries.words, "the public log")
+    assert b'"type":"asylum.refused"' in said
+    check_house(house, *canaries.words)
+
+
+def read_publications(house: House) -> bytes:
+    """Return all that the keys that are there open of the public changes."""
+    with begin_read(house.engine) as connection:
+        found = list_publications(connection, 0, 1_000)
+        keys = house.keys.get_keys(list_cases(found))
+    opened = [part.fields for one in found for part in unseal_publication(one, keys)]
+    return msgspec.json.encode(opened)
+
+
+def test_views_made_again_write_no_name_into_a_file(house: House, settings: Settings) -> None:
+    canaries, desk = Canaries(), new_partner(house, public_name="Press")
+    gone, stays = tell_as_one(desk, canaries)
+    desk.act(UnmergeCase, stays)
+    erase(house, gone)
+    house.rebuild()
+    for path in list_files(settings):
+        check_absent(path.read_bytes(), canaries.words, path.name)
+
+
+def test_what_was_forgotten_of_another_case_stays_forgotten(house: House) -> None:
+    """Words went with a change of a case that is erased, and do not come back with that."""
+    canaries, desk = Canaries(), new_partner(house, public_name="Press")
+    gone, stays = desk.open("anonymous"), desk.open("anonymous")
+    granted = desk.tell(gone, "extradition.granted", visibility="public")
+    desk.act(MergeCase, stays, into=gone)
+    told = {"type": "asylum.refused", "stage": "registration", "visibility": "public"}
+    said = desk.tell(stays, occurred="2025-06", place=canaries("place"), **told)
+    replacement = _replacement({**told, "occurred": "2025-07"})
+    desk.act(CorrectClaim, stays, claim_id=said, reason="typo", **replacement)
+    # What the other case said was said in the light of it.
+    desk.act(RetractClaim, gone, claim_id=granted, reason="unsafe")
+    (first,) = [row for row in list_rows_of(house, stays) if row.event_id == said]
+    assert first.gone_by is not None
+    desk.act(UnmergeCase, stays)
+    erase(house, gone)
+    house.rebuild()
+    assert first.sequence in [r.sequence for r in list_rows_of(house, stays) if r.gone_by]
+    check_house(house)
+    with house.reader.snapshot() as snapshot:
+        check_public_tables(snapshot.connection, *canaries.words)
+
+
+def list_rows_of(house: House, case_id: UUID) -> list[Published]:
+    with house.reader.snapshot() as snapshot:
+        found = list_published(snapshot.connection, snapshot.view_set)
+    return [change for change in found if change.case_id == case_id]
 
 
 # -- the ledger -----------------------------------------------------------------------------------

@@ -71,9 +71,8 @@ def test_the_record_commits_to_what_is_sealed(house: House, desk: Desk) -> None:
     case = desk.open("anonymous")
     desk.tell(case, visibility="public", place="Almaty")
     (one,) = stored(house)
-    key = house.keys.get_keys([case])[case]
-    assert key is not None
-    seed, fields = unseal_publication(one, key)
+    ((of, seed, fields),) = unseal_publication(one, house.keys.get_keys([case]))
+    assert of == case
     assert commit_fields(seed, fields) == one.record.commitments
     assert fields["public"]["claim"]["place"] == "Almaty"
     assert (fields["public"]["case"], fields["public"]["partner"]) == (str(case), "Press")
@@ -83,7 +82,8 @@ def test_what_is_not_public_is_not_in_the_public_part(house: House, desk: Desk) 
     case = desk.open("anonymous", subject={"birth_year": 1990})
     desk.tell(case, visibility="public", private_note="secret", external_id="own")
     (one,) = stored(house)
-    public = unseal_publication(one, house.keys.get_keys([case])[case] or b"")[1]["public"]
+    ((_, _, fields),) = unseal_publication(one, house.keys.get_keys([case]))
+    public = fields["public"]
     assert set(public) == {
         "case", "code", "version", "labels", "host_state", "partner", "takes_back", "claim",
         "headline",
@@ -99,10 +99,11 @@ def test_neither_sealed_part_opens_in_the_place_of_the_other(house: House, desk:
     key = house.keys.get_keys([case])[case] or b""
     with begin_read(house.engine) as connection:
         _, sealed = read_record(list_events(connection, case)[1])
+    (part,) = one.sealed
     with pytest.raises(UnsealError):
-        unseal(key, claim, one.sealed)
+        unseal(key, claim, part.data)
     with pytest.raises(UnsealError):
-        unseal_publication(one._replace(sealed=sealed), key)
+        unseal_publication(one._replace(sealed=(part._replace(data=sealed),)), {case: key})
 
 
 def test_one_event_may_make_several_changes(house: House, desk: Desk) -> None:

@@ -78,15 +78,19 @@ class Log:
     def __len__(self):
         return len(self.records)
 
-    def add(self, fields=None, *, case=CASE, **more):
-        """Append the record of an event of a case, or of a public change, and return its index."""
+    def add(self, fields=None, *, case=CASE, own=None, **more):
+        """Append the record of an event of a case, or of a public change, and return its index.
+
+        own: the case that a public change is of, told under `case`.
+        """
         index = len(self.records)
         if self.log == "full":
             fields = fields or {"type": "person.entered/1"}
         else:
             claim = {} if more.get("kind") == "withdrawn" else {"claim": {"type": "person.entered"}}
-            public = {"case": str(case), **claim, **(fields or {})}
-            fields = {"public": public, "inner": {"root": index}}
+            public = {"case": str(own or case), **claim, **(fields or {})}
+            called = {"called": {"case": str(case), "labels": {"en": "KZ-1"}}} if own else {}
+            fields = {**called, "public": public, "inner": {"root": index}}
         make = self._make_record if self.log == "full" else self._make_public_record
         self.records.append(make(index, case, commit_fields(digest("seed", index), fields), more))
         self.fields.append(fields)
@@ -155,7 +159,8 @@ class Log:
     def case_of(self, index):
         if self.log == "full":
             return str(self.records[index].case_id)
-        return self.fields[index]["public"]["case"]
+        fields = self.fields[index]
+        return fields.get("called", fields["public"])["case"]
 
     def bundle(self, entries=None, *, case=CASE, size=None, witnesses=True, event_id=None, **more):
         """The bundle of a case, of all its records where no entries are given."""
@@ -181,10 +186,11 @@ class Log:
 
 
 def twenty_events(log="full"):
-    """A log of 24 records, 20 of them of the case."""
+    """A log of 24 records, 20 of them of the case, or told under it."""
     made = Log(log)
     for number in range(24):
-        made.add(case=OTHER_CASE if number % 6 == 1 else CASE)
+        own = OTHER_CASE if log == "public" and number == 8 else None
+        made.add(case=OTHER_CASE if number % 6 == 1 else CASE, own=own)
     return made
 
 

@@ -326,6 +326,23 @@ def test_a_public_change_that_does_not_say_that_it_is_of_the_case_fails(told):
     assert statuses(verify_twice(log.file([log.entry(0)]), log="public")) == ["FAILED"]
 
 
+def test_a_public_change_is_of_its_own_case_and_of_the_one_it_was_told_under():
+    log = Log("public")
+    log.add(own=OTHER_CASE)
+    whole = verify_twice(log.file([log.entry(0)]), log="public")
+    assert (statuses(whole), whole["events"][0]["reason"]) == (
+        ["VERIFIED"],
+        "in the log; 2 of 3 fields disclosed",
+    )
+    of_its_own = log.file([log.entry(0, names=["public"])], case=OTHER_CASE)
+    assert statuses(verify_twice(of_its_own, log="public")) == ["VERIFIED"]
+    for names in (["public"], ["called"]):
+        found = verify_twice(log.file([log.entry(0, names=names)]), log="public")
+        assert statuses(found) == ["FAILED"]
+    of_neither = log.file([log.entry(0)], case=id_of("case", 3))
+    assert statuses(verify_twice(of_neither, log="public")) == ["FAILED"]
+
+
 def test_a_public_change_of_another_place_fails():
     log = Log("public")
     log.add(sequence=2)

@@ -362,10 +362,11 @@ def test_what_is_sealed_in_a_public_change_is_compared(house: House, desk: Desk)
         (stored,) = list_publications(connection, 0, 9)
     key = house.keys.get_keys([case])[case]
     assert key is not None
-    _, fields = unseal_publication(stored, key)
-    sealed = seal(derive_key(key), stored.record.entry_id, bytes(12), bytes(32), fields)
+    (part,) = unseal_publication(stored, {case: key})
+    sealed = seal(derive_key(key), stored.record.entry_id, bytes(12), bytes(32), part.fields)
+    place = case.bytes + len(sealed).to_bytes(4, "big")
     with behind_the_back(house.engine) as connection:
-        state = pack_public_record(stored.record) + sealed
+        state = pack_public_record(stored.record) + place + sealed
         connection.execute(update(publications).values(state=state))
     house.publish()
     assert "what is sealed at number 1" in (halted(house, "public") or "")

@@ -13,8 +13,8 @@ from caseflow.domain.events import OPERATOR_ID
 from caseflow.domain.vocabulary import VISIBILITY_RANK
 from caseflow.eventstore.disclosing import OpenedChange, OpenedEvent
 from caseflow.eventstore.partners import Caller
-from caseflow.formats.bundle import Entry, disclose
-from caseflow.formats.public_record import PUBLIC
+from caseflow.formats.bundle import Disclosed, Entry, disclose
+from caseflow.formats.public_record import CALLED, PUBLIC
 from caseflow.formats.verify import ERASURE_TYPE
 from caseflow.projections.partner.history import Placed
 from caseflow.projections.public.history import Published
@@ -125,34 +125,47 @@ def list_public_entries(
 ) -> list[Entry]:
     """Return what the public log has of a case, with what is still public of it.
 
-    shown: the changes as they stand in the view. Those that were told of another case are left
-    out.
+    shown: the changes as they stand in the view. Those of another case are left out, unless they
+    were told under this one.
     """
     rows = {row.sequence - 1: row for row in shown}
-    told = [one for one in changes if _get_case(one) == case_id]
+    told = [one for one in changes if one.case_id == case_id or _is_told_under(one, case_id)]
     last = max((o.index for o in told if o.record.kind == WITHDRAWN), default=-1)
     indexes = {one.index for one in told}
-    return [_make_public_entry(one, rows[one.index], last, indexes) for one in told]
+    return [_make_public_entry(case_id, one, rows[one.index], last, indexes) for one in told]
 
 
-def _get_case(change: OpenedChange) -> UUID:
-    """Return the case that a change was told of; of one that was erased, the one that it is of."""
-    public = change.fields.get(PUBLIC)
-    return change.case_id if public is None else UUID(public["case"])
+def _is_told_under(change: OpenedChange, case_id: UUID) -> bool:
+    part = change.find_part(CALLED)
+    return part is not None and part.case_id == case_id
+
+
+def _disclose_change(change: OpenedChange, case_id: UUID) -> tuple[Disclosed, ...]:
+    """Return what a change says publicly; what another case was called only in that one's bundle.
+
+    In that of its own case it stands by itself, as it does once the two are parted.
+    """
+    names = [PUBLIC] if change.case_id == case_id else [CALLED, PUBLIC]
+    parts = {name: change.find_part(name) for name in names}
+    return tuple(
+        one
+        for name, part in parts.items()
+        if part is not None
+        for one in disclose(part.seed, part.fields, [name])
+    )
 
 
 def _make_public_entry(
-    change: OpenedChange, row: Published, last_withdrawn: int, indexes: set[int]
+    case_id: UUID, change: OpenedChange, row: Published, last_withdrawn: int, indexes: set[int]
 ) -> Entry:
     index, record = change.index, change.record
-    if change.seed is None:
+    if change.find_part(PUBLIC) is None:
         # With the withdrawal that an erasure makes, or that came before it.
         if last_withdrawn < index:
             return Entry(index=index, record=record)
         return Entry(index=index, record=record, gone="erased", gone_with=last_withdrawn)
     if row.gone_by is None:
-        fields = disclose(change.seed, change.fields, [PUBLIC])
-        return Entry(index=index, record=record, fields=fields)
+        return Entry(index=index, record=record, fields=_disclose_change(change, case_id))
     if row.gone_by - 1 not in indexes:
         return Entry(index=index, record=record)
     return Entry(index=index, record=record, gone="withdrawn", gone_with=row.gone_by - 1)

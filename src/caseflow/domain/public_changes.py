@@ -4,6 +4,7 @@ Views show what is still public of it; whoever rebuilds them starts from these, 
 once given is never given to anything else, and what was told is never told otherwise.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +21,8 @@ class PublicChange(Struct, frozen=True, kw_only=True):
     published_at: microseconds since the Unix epoch.
     public: all that anyone could read of it then; inner: what views need beside it. Both are JSON
     values, and None once the case was erased.
+    beside: what it says of other cases, by case; of one that was erased nothing. So what was told
+    of one person stays whatever becomes of another, and nothing of the other stays with it.
     """
 
     sequence: int
@@ -31,6 +34,7 @@ class PublicChange(Struct, frozen=True, kw_only=True):
     published_at: int
     public: dict[str, Any] | None
     inner: dict[str, Any] | None
+    beside: Mapping[UUID, dict[str, Any]] = {}
 
     @property
     def is_erased(self) -> bool:
@@ -40,7 +44,13 @@ class PublicChange(Struct, frozen=True, kw_only=True):
     @property
     def hides(self) -> bool:
         """Return whether words that could be read before can be read no more."""
-        return self.kind == "withdrawn" or bool(self.inner and self.inner.get("gone"))
+        return self.kind == "withdrawn" or any(said.get("gone") for said in self.list_hidden())
+
+    def list_hidden(self) -> Iterator[dict[str, Any]]:
+        """Yield what nobody was told: of its own case, and of each other one."""
+        if self.inner is not None:
+            yield self.inner
+        yield from (said["inner"] for said in self.beside.values() if "inner" in said)
 
     @property
     def root_id(self) -> UUID:

@@ -18,7 +18,13 @@ from caseflow.formats.seal import UnsealError, unseal
 
 from .keys import KeyStore
 from .mapper import key_owner_of, read_record
-from .publications import StoredPublication, list_publications_at, unseal_publication
+from .publications import (
+    OpenedPart,
+    StoredPublication,
+    list_cases,
+    list_publications_at,
+    unseal_publication,
+)
 from .tables import events
 
 
@@ -35,20 +41,23 @@ class OpenedEvent(Struct, frozen=True):
 
 
 class OpenedChange(Struct, frozen=True):
-    """A public change: its record, the case that it is of, the seed and the fields.
+    """A public change: its record, the case that it is of, and what it says of which case.
 
-    seed: None where the key was destroyed. fields: none either where the change says nothing.
+    parts: none of a case whose key was destroyed.
     """
 
     record: PublicRecord
     case_id: UUID
-    seed: bytes | None
-    fields: Mapping[str, Any]
+    parts: Sequence[OpenedPart]
 
     @property
     def index(self) -> int:
         """Return its index in the public log."""
         return self.record.sequence - 1
+
+    def find_part(self, name: str) -> OpenedPart | None:
+        """Return what holds a field of this name; None where the change has none, or no longer."""
+        return next((part for part in self.parts if name in part.fields), None)
 
 
 class Discloser:
@@ -69,8 +78,8 @@ class Discloser:
     def list_changes(self, connection: Connection, sequences: Iterable[int]) -> list[OpenedChange]:
         """Return the public changes with these sequence numbers, in order."""
         found = list_publications_at(connection, sequences)
-        keys = self._keys.get_keys({stored.case_id for stored in found})
-        return [_open_change(stored, keys.get(stored.case_id)) for stored in found]
+        keys = self._keys.get_keys(list_cases(found))
+        return [_open_change(stored, keys) for stored in found]
 
 
 def _list_stored(connection: Connection, case_id: UUID) -> Sequence[tuple[int, StoredEvent]]:
@@ -96,11 +105,9 @@ def _open_event(index: int, stored: StoredEvent, keys: Mapping[UUID, bytes | Non
         raise AlteredError(f"position {index + 1} cannot be opened", index + 1) from error
 
 
-def _open_change(stored: StoredPublication, key: bytes | None) -> OpenedChange:
-    if key is None or not stored.sealed:
-        return OpenedChange(stored.record, stored.case_id, None, {})
+def _open_change(stored: StoredPublication, keys: Mapping[UUID, bytes | None]) -> OpenedChange:
     try:
-        return OpenedChange(stored.record, stored.case_id, *unseal_publication(stored, key))
+        return OpenedChange(stored.record, stored.case_id, unseal_publication(stored, keys))
     except UnsealError as error:
         place = stored.record.sequence
         raise AlteredError(f"public change {place} cannot be opened", place) from error

@@ -18,7 +18,7 @@ from caseflow.domain.events import HOUSE_ID
 
 from .keys import KeyStore, find_missing_keys, is_store_empty
 from .mapper import ERASURE_TOPIC, TIME_BYTES, key_owner_of, read_record
-from .publications import list_publications
+from .publications import list_cases, list_publications
 from .recorder import LogGapError
 from .records import agrees, agrees_publicly
 from .tables import events, log_head
@@ -169,7 +169,7 @@ def _find_unreadable_publications(connection: Connection, keys: KeyStore) -> Ite
     try:
         while batch := list_publications(connection, after, _BATCH):
             for stored in batch:
-                if not agrees_publicly(stored, _get_key(keys, stored.case_id)):
+                if not agrees_publicly(stored, keys.get_keys(list_cases([stored]))):
                     yield f"public change {stored.record.sequence} was altered"
             after = batch[-1].record.sequence
     except LogGapError as error:

@@ -1,14 +1,15 @@
 """The publications: every public change as it was made, in order, each with its record.
 
 Written in the transaction of the event that made the change; never changed or removed after that.
-What they say is sealed under a key that follows from the case's, so that it goes with that key;
-the record stays, and every proof about it.
+What they say of a case is sealed under a key that follows from that case's, so that it goes with
+that key; the record stays, and every proof about it.
 """
 
 import hmac
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,7 +34,7 @@ from caseflow.formats.public_record import (
     pack_public_record,
     unpack_public_record,
 )
-from caseflow.formats.record import SEED_BYTES, commit_fields
+from caseflow.formats.record import SEED_BYTES, InvalidRecordError, commit_fields
 from caseflow.formats.seal import NONCE_BYTES, seal, unseal
 
 from .keys import KeyDestroyedError, KeyStore
@@ -41,6 +42,7 @@ from .recorder import LogGapError
 from .tables import metadata
 
 _PURPOSE: Final = b"caseflow/publication/v1"
+_PART: Final = struct.Struct(">16sI")  # case, number of bytes
 
 publications = Table(
     "publications",
@@ -54,23 +56,41 @@ publications = Table(
     ),
     # Of the event that made the change; one may make several.
     Column("position", BigInteger, nullable=False),
-    # The case under whose key it is sealed.
+    # The case that it tells of.
     Column("case_id", Uuid16, nullable=False),
     # Microseconds since the Unix epoch (UTC).
     Column("published_at", BigInteger, nullable=False),
-    # The packed record, then the sealed part.
+    # The packed record, then what is sealed: for each case its id, how many bytes, and these.
     Column("state", LargeBinary, nullable=False),
     Index("publications_position_idx", "position"),
 )
 
 
+Fields: TypeAlias = dict[str, Any]
+
+
+class SealedPart(NamedTuple):
+    """What a publication says of one case, under that case's key."""
+
+    case_id: UUID
+    data: bytes
+
+
 class StoredPublication(NamedTuple):
-    """A publication as it is stored: its record, and what is sealed beside it."""
+    """A publication as it is stored: its record, and what is sealed beside it, case by case."""
 
     record: PublicRecord
     position: int
     case_id: UUID
-    sealed: bytes
+    sealed: tuple[SealedPart, ...]
+
+
+class OpenedPart(NamedTuple):
+    """What a publication says of one case, and the seed of its commitments."""
+
+    case_id: UUID
+    seed: bytes
+    fields: Fields
 
 
 class Publications:
@@ -89,26 +109,37 @@ class Publications:
         """
         if not changes:
             return
-        keys = self._keys.get_keys({c.case_id for c in changes if not c.is_erased})
-        destroyed = [case_id for case_id, key in keys.items() if key is None]
+        said = [_list_said(change) for change in changes]
+        keys = self._keys.get_keys({case_id for by_case in said for case_id in by_case})
+        destroyed = [c.case_id for c in changes if not c.is_erased and keys[c.case_id] is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
-        rows = [self._make_row(change, keys.get(change.case_id)) for change in changes]
+        rows = [
+            self._make_row(change, by_case, keys)
+            for change, by_case in zip(changes, said, strict=True)
+        ]
         connection.execute(insert(publications), rows)
 
-    def _make_row(self, change: PublicChange, case_key: bytes | None) -> dict[str, Any]:
-        # An erasure withdraws with changes that say nothing, and seals nothing.
-        fields = {} if change.is_erased else {PUBLIC: change.public, INNER: change.inner}
-        seed = self._random_bytes(SEED_BYTES)
+    def _make_row(
+        self, change: PublicChange, said: Mapping[UUID, Fields], keys: Mapping[UUID, bytes | None]
+    ) -> dict[str, Any]:
+        commitments: list[bytes] = []
+        sealed = b""
+        for case_id, fields in said.items():
+            # Of another case that was erased there is nothing left to say.
+            if (key := keys[case_id]) is not None:
+                seed, nonce = self._random_bytes(SEED_BYTES), self._random_bytes(NONCE_BYTES)
+                commitments.extend(commit_fields(seed, fields))
+                part = seal(derive_key(key), change.entry_id, nonce, seed, fields)
+                sealed += _PART.pack(case_id.bytes, len(part)) + part
         record = PublicRecord(
             sequence=change.sequence,
             entry_id=change.entry_id,
             event_id=change.event_id,
             kind=change.kind,
             published_at=change.published_at,
-            commitments=commit_fields(seed, fields),
+            commitments=tuple(sorted(commitments)),
         )
-        sealed = self._seal(case_key, change, seed, fields) if case_key and fields else b""
         return {
             "sequence": change.sequence,
             "position": change.position,
@@ -117,41 +148,45 @@ class Publications:
             "state": pack_public_record(record) + sealed,
         }
 
-    def _seal(
-        self, case_key: bytes, change: PublicChange, seed: bytes, fields: dict[str, Any]
-    ) -> bytes:
-        nonce = self._random_bytes(NONCE_BYTES)
-        return seal(derive_key(case_key), change.entry_id, nonce, seed, fields)
-
     def read(self, connection: Connection, first: int, last: int) -> list[PublicChange]:
         """Return the changes that events from one position to another made, in order."""
         columns = publications.c
         found = _select(
             connection, columns.position.between(first, last), order_by=columns.sequence
         )
-        keys = self._keys.get_keys({stored.case_id for stored in found})
-        return [self._open(stored, keys[stored.case_id]) for stored in found]
+        keys = self._keys.get_keys(list_cases(found))
+        return [_read(stored, keys) for stored in found]
 
     def find_last_position(self, connection: Connection) -> int:
         """Return the position of the last event that made a change; 0 where none did."""
         return connection.scalar(select(func.max(publications.c.position))) or 0
 
-    def _open(self, stored: StoredPublication, case_key: bytes | None) -> PublicChange:
-        record = stored.record
-        fields: dict[str, Any] = {}
-        if case_key is not None and stored.sealed:
-            _, fields = unseal_publication(stored, case_key)
-        return PublicChange(
-            sequence=record.sequence,
-            position=stored.position,
-            case_id=stored.case_id,
-            entry_id=record.entry_id,
-            event_id=record.event_id,
-            kind=record.kind,
-            published_at=record.published_at,
-            public=fields.get(PUBLIC),
-            inner=fields.get(INNER),
-        )
+
+def _list_said(change: PublicChange) -> dict[UUID, Fields]:
+    """Return the fields of a change by the case that they tell of, its own first.
+
+    An erasure withdraws with changes that say nothing of their own case.
+    """
+    own = {} if change.is_erased else {PUBLIC: change.public, INNER: change.inner}
+    return {**({change.case_id: own} if own else {}), **change.beside}
+
+
+def _read(stored: StoredPublication, keys: Mapping[UUID, bytes | None]) -> PublicChange:
+    record = stored.record
+    said = {part.case_id: part.fields for part in unseal_publication(stored, keys)}
+    own = said.pop(stored.case_id, {})
+    return PublicChange(
+        sequence=record.sequence,
+        position=stored.position,
+        case_id=stored.case_id,
+        entry_id=record.entry_id,
+        event_id=record.event_id,
+        kind=record.kind,
+        published_at=record.published_at,
+        public=own.get(PUBLIC),
+        inner=own.get(INNER),
+        beside=said,
+    )
 
 
 def derive_key(case_key: bytes) -> bytes:
@@ -163,9 +198,23 @@ def derive_key(case_key: bytes) -> bytes:
     return hmac.digest(case_key, _PURPOSE, "sha256")
 
 
-def unseal_publication(stored: StoredPublication, case_key: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Return the seed and the fields of a publication. Raises UnsealError for another key."""
-    return unseal(derive_key(case_key), stored.record.entry_id, stored.sealed)
+def list_cases(found: Iterable[StoredPublication]) -> set[UUID]:
+    """Return the cases whose keys open what is sealed of publications, their own among them."""
+    return {case_id for one in found for case_id in (one.case_id, *(p.case_id for p in one.sealed))}
+
+
+def unseal_publication(
+    stored: StoredPublication, keys: Mapping[UUID, bytes | None]
+) -> list[OpenedPart]:
+    """Return what a publication says, case by case; nothing of those whose key was destroyed.
+
+    keys: of `list_cases`. Raises UnsealError for another key.
+    """
+    return [
+        OpenedPart(case_id, *unseal(derive_key(key), stored.record.entry_id, data))
+        for case_id, data in stored.sealed
+        if (key := keys[case_id]) is not None
+    ]
 
 
 def list_publications(connection: Connection, after: int, limit: int) -> list[StoredPublication]:
@@ -207,5 +256,19 @@ def _select(
         record, sealed = unpack_public_record(
             bytes(row.state), sequence=row.sequence, published_at=row.published_at
         )
-        found.append(StoredPublication(record, row.position, row.case_id, sealed))
+        parts = tuple(_split(sealed))
+        found.append(StoredPublication(record, row.position, row.case_id, parts))
     return found
+
+
+def _split(sealed: bytes) -> Iterator[SealedPart]:
+    at = 0
+    while at < len(sealed):
+        start = at + _PART.size
+        if start > len(sealed):
+            raise InvalidRecordError("what is sealed of a public change ends early")
+        case_id, length = _PART.unpack_from(sealed, at)
+        at = start + length
+        if at > len(sealed):
+            raise InvalidRecordError("what is sealed of a public change ends early")
+        yield SealedPart(UUID(bytes=case_id), sealed[start:at])

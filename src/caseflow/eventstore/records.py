@@ -5,7 +5,7 @@ record does not hold, and yet decides what is read (the time that is searched by
 is compared with it, so that nobody can change one of them and leave the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Connection, func, select
 
 from caseflow.domain.errors import AlteredError, CaseflowError
-from caseflow.formats.public_record import render_public_record
+from caseflow.formats.public_record import PUBLIC, render_public_record
 from caseflow.formats.record import InvalidRecordError, Record, commit_fields, render_record
 from caseflow.formats.seal import unseal
 
@@ -22,6 +22,7 @@ from .mapper import ERASURE_TOPIC, TOPIC, key_owner_of, read_record
 from .publications import (
     StoredPublication,
     find_last_sequence,
+    list_cases,
     list_publications,
     list_publications_at,
     unseal_publication,
@@ -146,7 +147,7 @@ class PublicationRecords:
         """
         found = _list_publications(connection, after, limit)
         if check:
-            keys = self._keys.get_keys({one.case_id for one in found})
+            keys = self._keys.get_keys(list_cases(found))
             for one in found:
                 _check_publication(one, keys)
         return [render_public_record(one.record) for one in found]
@@ -174,25 +175,29 @@ def _is_broken(connection: Connection, sequence: int) -> bool:
 
 def _check_publication(one: StoredPublication, keys: dict[UUID, bytes | None]) -> None:
     sequence = one.record.sequence
-    if one.case_id not in keys:
+    if not list_cases([one]) <= keys.keys():
         raise AlteredError(f"the key of the change at number {sequence} is lost", sequence)
-    if not agrees_publicly(one, keys[one.case_id]):
+    if not agrees_publicly(one, keys):
         raise AlteredError(
             f"what is sealed at number {sequence} is not what its record commits to", sequence
         )
 
 
-def agrees_publicly(one: StoredPublication, key: bytes | None) -> bool:
+def agrees_publicly(one: StoredPublication, keys: Mapping[UUID, bytes | None]) -> bool:
     """Return whether what is sealed of a public change is what its record commits to.
 
-    key: of its case, None once destroyed.
+    keys: of `list_cases`, None for those destroyed.
     """
-    # An erasure withdraws with changes that commit to nothing and seal nothing.
-    says_nothing = not one.sealed and not one.record.commitments
-    if key is None or says_nothing:
-        return True
+    if not list_cases([one]) <= keys.keys():
+        return False
     try:
-        seed, fields = unseal_publication(one, key)
-        return commit_fields(seed, fields) == one.record.commitments
+        opened = unseal_publication(one, keys)
+        found = [c for part in opened for c in commit_fields(part.seed, part.fields)]
     except (CaseflowError, ValueError):
         return False
+    if any((PUBLIC in part.fields) != (part.case_id == one.case_id) for part in opened):
+        return False
+    if any(keys[case_id] is None for case_id in list_cases([one])):
+        return set(found) <= set(one.record.commitments)
+    # An erasure withdraws with changes that commit to nothing and seal nothing.
+    return tuple(sorted(found)) == one.record.commitments

@@ -40,6 +40,7 @@ from caseflow.formats.note import (
     sign_text,
 )
 from caseflow.formats.public_record import (
+    CALLED,
     PUBLIC,
     PublicRecord,
     parse_public_record,
@@ -522,8 +523,9 @@ def _require_event(log: LogName, event: BundleEvent) -> None:
 def _require_field(log: LogName, one: Disclosed) -> None:
     if len(one.path) != 1 or len(one.salt) != SALT_BYTES:
         raise InvalidBundleError("a field has a path of one name and a salt of 32 bytes")
-    if log == "public" and not (one.path == (PUBLIC,) and isinstance(one.value, dict)):
-        raise InvalidBundleError("of a public change one object is shown")
+    shown = ((CALLED,), (PUBLIC,))
+    if log == "public" and not (one.path in shown and isinstance(one.value, dict)):
+        raise InvalidBundleError("of a public change two objects are shown at most")
 
 
 def _path_bytes(path: tuple[str, ...]) -> bytes:

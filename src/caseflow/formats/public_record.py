@@ -27,6 +27,8 @@ Kind = Literal["published", "corrected", "withdrawn"]
 
 PUBLIC: Final = "public"
 """The field with all that anyone may read of a change; it is disclosed whole or not at all."""
+CALLED: Final = "called"
+"""The field with what the case was called that a change was told under, where that was another."""
 INNER: Final = "inner"
 """The field with what the views need beside it; it is never disclosed."""
 

@@ -42,7 +42,7 @@ from caseflow.formats.note import (
     index_keys,
     verify_note,
 )
-from caseflow.formats.public_record import PUBLIC
+from caseflow.formats.public_record import CALLED, PUBLIC
 from caseflow.formats.record import Record, verify_field
 from caseflow.formats.tiles import leaf_data
 
@@ -319,15 +319,19 @@ def _is_in_log(log: LogName, event: BundleEvent, head: TreeHead) -> bool:
 
 
 def _tells_of(event: BundleEvent, case_id: str) -> bool:
-    """Return whether a public change says that it is of a case, or says nothing at all."""
+    """Return whether a public change says that it was told under a case, or nothing at all.
+
+    What the case was called says nothing without the rest.
+    """
     if isinstance(event.record, Record) or not event.fields:
         return True
-    told: object = _get_public(event).get("case")
-    return told == case_id
+    said = {one.path[0]: one.value for one in event.fields}
+    told: object = _get_said(event, CALLED if CALLED in said else PUBLIC).get("case")
+    return PUBLIC in said and told == case_id
 
 
-def _get_public(event: BundleEvent) -> Mapping[str, Any]:
-    value = next((one.value for one in event.fields if one.path == (PUBLIC,)), None)
+def _get_said(event: BundleEvent, name: str) -> Mapping[str, Any]:
+    value = next((one.value for one in event.fields if one.path == (name,)), None)
     return value if isinstance(value, dict) else {}
 
 
@@ -418,7 +422,7 @@ def _get_type(event: BundleEvent) -> str | None:
     if isinstance(event.record, Record):
         value = next((one.value for one in event.fields if one.path == _TYPE), None)
     else:
-        claim = _get_public(event).get("claim")
+        claim = _get_said(event, PUBLIC).get("claim")
         value = claim.get("type") if isinstance(claim, dict) else None
     return value if isinstance(value, str) else None
 

@@ -68,8 +68,7 @@ class PublicHistory(Projection[View]):
         # New rows, with the position of the event that made them; what they did to earlier ones.
         self._made: list[tuple[dict[str, Any], int]] = []
         self._erased: list[PublicChange] = []
-        self._gone: dict[int, list[int]] = {}
-        self._before: dict[int, list[tuple[int, str | None]]] = {}
+        self._effects: dict[int, dict[UUID, Effects]] = {}
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Give each change that the public may read the next sequence number."""
@@ -86,12 +85,16 @@ class PublicHistory(Projection[View]):
 
     def process_batch(self) -> None:
         """Tell which public changes the new events made, and write which feeds have them."""
-        made = (change_of(row, at, self._effects_of(row["sequence"])) for row, at in self._made)
+        made = (
+            change_of(row, at, self._effects.get(row["sequence"], {})) for row, at in self._made
+        )
         self.view.changes = sorted((*made, *self._erased), key=lambda change: change.sequence)
         refresh_members(self.view, self._touched)
 
-    def _effects_of(self, sequence: int) -> Effects:
-        return Effects(self._gone.get(sequence, ()), self._before.get(sequence, ()))
+    def _effects_on(self, case_id: UUID) -> Effects:
+        """Return what the change that was made last does to earlier ones of a case."""
+        by_case = self._effects.setdefault(self._last_sequence, {})
+        return by_case.setdefault(case_id, Effects())
 
     def _process_new(self, domain_event: Change) -> None:
         event, case, dossiers, _ = domain_event
@@ -163,7 +166,7 @@ class PublicHistory(Projection[View]):
         for echo in list(list_echoes(dossier, self._list_said(dossier))):
             said, this = echo.said, table.c.sequence == echo.said.sequence
             self.view.write(update(table).where(this).values(headline_before=echo.before))
-            self._before.setdefault(self._last_sequence, []).append((said.sequence, echo.before))
+            self._effects_on(said.case_id).before.append((said.sequence, echo.before))
             self._touched.add(said.sequence)
             if echo.is_too_much and said.sequence in live:
                 turn = turns[said.case_id]
@@ -254,9 +257,10 @@ class PublicHistory(Projection[View]):
     def _empty(self, *conditions: Any) -> None:
         """Take the words from changes; the last change made is what they went with."""
         table = public_events[self.view.view_set]
-        found = self.view.read(select(table.c.sequence).where(*conditions))
+        found = self.view.read(select(table.c.sequence, table.c.case_id).where(*conditions))
         gone = [row.sequence for row in found]
-        self._gone.setdefault(self._last_sequence, []).extend(gone)
+        for row in found:
+            self._effects_on(row.case_id).gone.append(row.sequence)
         self._touched.update(gone)
         take_words(self.view, gone, self._last_sequence)
 
@@ -286,7 +290,7 @@ class PublicHistory(Projection[View]):
         sequence = self._next_sequence()
         # A withdrawal is never taken back: a name in it would outlive the consent to it.
         is_called = shown and turn.is_public
-        labels = public_labels(dossier.main) if is_called else code_labels(case)
+        labels = public_labels(dossier.main) if is_called else code_labels(case.code)
         self._note(
             {
                 "sequence": sequence,

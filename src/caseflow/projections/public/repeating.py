@@ -11,13 +11,12 @@ from uuid import UUID
 from sqlalchemy import Row, select, update
 
 from caseflow.domain.events import CaseErased
-from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.public_changes import PublicChange
 
 from ..view import View
 from .history import public_events
-from .rows import effects_of, encode, row_of
-from .values import WITHDRAWN
+from .rows import encode, list_effects, row_of
+from .values import WITHDRAWN, code_labels
 
 
 def repeat(view: View, told: Sequence[PublicChange]) -> set[int]:
@@ -28,16 +27,18 @@ def repeat(view: View, told: Sequence[PublicChange]) -> set[int]:
     table = public_events[view.view_set]
     touched: set[int] = set()
     for change in told:
-        row, effects = row_of(change), effects_of(change)
+        row = row_of(change)
         view.put(public_events, row)
+        touched.add(change.sequence)
         if row["takes_back"] is not None:
             taken = update(table).where(table.c.sequence == row["takes_back"])
             view.write(taken.values(taken_back_by=change.sequence))
-        take_words(view, effects.gone, change.sequence)
-        for sequence, headline in effects.before:
-            before = update(table).where(table.c.sequence == sequence)
-            view.write(before.values(headline_before=headline))
-        touched |= {change.sequence, *effects.gone, *(pair[0] for pair in effects.before)}
+        for effects in list_effects(change):
+            take_words(view, effects.gone, change.sequence)
+            for sequence, headline in effects.before:
+                before = update(table).where(table.c.sequence == sequence)
+                view.write(before.values(headline_before=headline))
+            touched.update(effects.gone, (pair[0] for pair in effects.before))
     return touched
 
 
@@ -51,8 +52,7 @@ def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
     table = public_events[view.view_set]
     codes = select(table.c.sequence, table.c.code).where(table.c.sequence.in_(sequences))
     for row in view.read(codes):
-        labels = encode(dict.fromkeys(LANGUAGES, row.code))
-        emptied = {"gone_by": gone_by, "fields": b"{}", "labels": labels}
+        emptied = {"gone_by": gone_by, "fields": b"{}", "labels": encode(code_labels(row.code))}
         view.write(update(table).where(table.c.sequence == row.sequence).values(emptied))
 
 
@@ -73,7 +73,7 @@ def erase(view: View, case_id: UUID, body: CaseErased) -> list[int]:
             "code": body.code,
             # The code begins with it.
             "host_state": body.code[:2],
-            "labels": encode(dict.fromkeys(LANGUAGES, body.code)),
+            "labels": encode(code_labels(body.code)),
         }
         this = update(table).where(table.c.sequence == row.sequence)
         view.write(this.values(left | place | called))
@@ -93,8 +93,7 @@ def _part(view: View, case_id: UUID) -> list[int]:
     is_other = (table.c.dossier_id == case_id, table.c.case_id != case_id)
     rows = view.read(select(*columns).where(*is_other))
     for row in rows:
-        labels = encode(dict.fromkeys(LANGUAGES, row.code))
-        parted = {"dossier_id": row.case_id, "labels": labels}
+        parted = {"dossier_id": row.case_id, "labels": encode(code_labels(row.code))}
         view.write(update(table).where(table.c.sequence == row.sequence).values(parted))
     return [row.sequence for row in rows]
 

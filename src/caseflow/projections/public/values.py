@@ -104,9 +104,9 @@ def public_labels(case: Case) -> dict[str, str]:
     }
 
 
-def code_labels(case: Case) -> dict[str, str]:
-    """Return the case's code, as its label where it is not to be named."""
-    return dict.fromkeys(LANGUAGES, case.code)
+def code_labels(code: str) -> dict[str, str]:
+    """Return what a case is called that has no other name than its code, by language."""
+    return dict.fromkeys(LANGUAGES, code)
 
 
 def names_case(dossier: Dossier, case: Case, event_id: UUID) -> bool:
