@@ -172,7 +172,7 @@ def read_statement(text):
     )
     require(found)
     origin, size, root, case, event, since, since_root, rest = found.groups()
-    lines = [read_line(line) for line in rest.splitlines()]
+    lines = [read_line(line) for line in rest[:-1].split("\n")]
     said = {"origin": origin, "case": case, "event": event, **tree_head(size, root)}
     said["since"] = tree_head(since, since_root) if since else None
     said["lines"] = {line["index"]: line for line in lines}

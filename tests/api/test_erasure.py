@@ -45,6 +45,7 @@ def test_the_same_from_another_admins_key_carries_it_out(service: Service) -> No
         "requested_at": carried_out["requested_at"],
         "erased": [case["id"]],
         "position": service.head,
+        "differs": False,
         "finished": True,
     }
     problem(ask(first, case), 410, "withdrawn")

@@ -403,7 +403,7 @@ def test_a_halted_log_is_told_by_every_process_until_it_is_put_right(fresh: Outs
             connection.execute(text("UPDATE events SET recorded_at = 1 WHERE position = 2"))
         wait_until(lambda: fresh.service.get("/readyz").status_code == 503)
         told = problem(fresh.service.get("/readyz"), 503, "unavailable")
-        assert told["detail"] == "the full log is not signed any more"
+        assert told["detail"] == "a log is not signed any more"
         keyed = problem(fresh.author.get("/readyz"), 503, "unavailable")
         assert "position 2 has another time than its record" in keyed["detail"]
         with serve(fresh.service.settings) as other:

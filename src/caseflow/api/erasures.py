@@ -51,6 +51,7 @@ def _answer(answer: Answer, *, finished: bool) -> Response[bytes]:
         "requested_at": format_time(erasure.requested_at),
         "erased": [str(case_id) for case_id in erasure.case_ids],
         "position": erasure.position,
+        "differs": erasure.differs,
         "finished": finished,
     }
     headers = {"Cache-Control": PRIVATE}

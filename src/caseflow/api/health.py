@@ -63,11 +63,12 @@ def _look_at_logs(services: Services, caller: Caller | None) -> dict[str, object
     for name, log in services.logs.items():
         last = log.find_last()
         if last is not None and last.halted is not None:
-            # Without a key, no word of positions that are not public.
-            told = last.halted if caller else f"the {name} log is not signed any more"
+            # Without a key, neither positions nor which log: one tells of what is not public.
+            told = last.halted if caller else "a log is not signed any more"
             raise UnavailableError(told)
         if services.publisher and services.publisher.is_behind(name, UNSIGNED_SECONDS):
-            raise UnavailableError(f"the {name} log stays behind what is recorded")
+            which = f"the {name} log" if caller else "a log"
+            raise UnavailableError(f"{which} stays behind what is recorded")
         if name == "public" or caller is not None:
             signed_at = format_time(last.signed_at) if last else None
             found[_FIELDS[name]] = {"size": last.size if last else 0, "signed_at": signed_at}

@@ -221,6 +221,11 @@ def _erasures() -> Schemas:
                 "requested_at": _described("When the first admin asked for it.", _TIME),
                 "erased": _described("All cases that were about the same person.", _list_of(_ID)),
                 "position": _described("Of the last event; null while it waits.", _or_null(_COUNT)),
+                "differs": _described(
+                    "Whether it waits although another admin has asked for it: on other grounds, "
+                    "or before other cases were held to be of the same person.",
+                    _FLAG,
+                ),
                 "finished": _described(
                     "Whether every key is destroyed and every table written anew; what is left is "
                     "done within minutes, without being asked again.",

@@ -46,6 +46,9 @@ def erase(case: str, reason: str, legal_basis: str, key_file: IO[str] | None) ->
             house.finish_erasures()
     if not erasure.is_carried_out:
         click.echo("noted; another admin has to ask for the same, within thirty days", err=True)
+        if erasure.differs:
+            told = "on other grounds, or before other cases were held to be of the same person"
+            click.echo(f"another admin has asked for it {told}", err=True)
         raise SystemExit(3)
     click.echo("erased; the keys are destroyed, the master key is a new one:", err=True)
     for erased in erasure.case_ids:

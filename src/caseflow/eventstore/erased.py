@@ -35,13 +35,14 @@ erasures = Table(
     Column("finished_at", BigInteger, nullable=True),
 )
 
-# What one admin has asked for, and waits for another.
+# What an admin has asked for, and waits for another: one for each key, so that nobody's request
+# stands in the way of what two others agree on.
 erasure_requests = Table(
     "erasure_requests",
     metadata,
     Column("case_id", Uuid16, primary_key=True),
+    Column("key_id", Uuid16, primary_key=True),
     Column("partner_id", Uuid16, nullable=False),
-    Column("key_id", Uuid16, nullable=False),
     Column("requested_at", BigInteger, nullable=False),
     # Keyed hash of the grounds: the second admin has to give the same.
     Column("content", LargeBinary(32), nullable=False),
@@ -57,21 +58,23 @@ class ErasureRequest(NamedTuple):
     content: bytes
 
 
-def find_request(connection: Connection, case_id: UUID, now: int) -> ErasureRequest | None:
-    """Return what an admin has asked for, unless it is too long ago; now: microseconds."""
+def list_requests(connection: Connection, case_id: UUID, now: int) -> list[ErasureRequest]:
+    """Return what admins have asked for, oldest first, unless too long ago; now: microseconds."""
+    requested_at = erasure_requests.c.requested_at
     columns = (erasure_requests.c[name] for name in ErasureRequest._fields)
-    query = select(*columns).where(erasure_requests.c.case_id == case_id)
-    row = connection.execute(query).one_or_none()
-    if row is None or row.requested_at < now - REQUEST_DAYS * _MICROSECONDS_A_DAY:
-        return None
-    return ErasureRequest(row.partner_id, row.key_id, row.requested_at, bytes(row.content))
+    query = select(*columns).where(
+        erasure_requests.c.case_id == case_id,
+        requested_at >= now - REQUEST_DAYS * _MICROSECONDS_A_DAY,
+    )
+    rows = connection.execute(query.order_by(requested_at, erasure_requests.c.key_id))
+    return [ErasureRequest(*row) for row in rows]
 
 
-def record_request(connection: Connection, case_id: UUID, asked: ErasureRequest) -> ErasureRequest:
-    """Record what an admin asks for, in place of what was asked before."""
-    _forget_request(connection, case_id)
+def record_request(connection: Connection, case_id: UUID, asked: ErasureRequest) -> None:
+    """Record what an admin asks for, in place of what the same key asked for before."""
+    own = (erasure_requests.c.case_id == case_id, erasure_requests.c.key_id == asked.key_id)
+    connection.execute(delete(erasure_requests).where(*own))
     connection.execute(insert(erasure_requests).values(case_id=case_id, **asked._asdict()))
-    return asked
 
 
 def is_erased(connection: Connection, case_id: UUID) -> bool:
@@ -121,9 +124,5 @@ def note_finished(connection: Connection, case_ids: Iterable[UUID], at: int) -> 
 
 def record_erasure(connection: Connection, case_id: UUID, at: int) -> None:
     """Record that a case is erased, in the transaction of the event that says so."""
-    _forget_request(connection, case_id)
-    connection.execute(insert(erasures).values(case_id=case_id, erased_at=at))
-
-
-def _forget_request(connection: Connection, case_id: UUID) -> None:
     connection.execute(delete(erasure_requests).where(erasure_requests.c.case_id == case_id))
+    connection.execute(insert(erasures).values(case_id=case_id, erased_at=at))

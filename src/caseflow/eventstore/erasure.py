@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from caseflow.domain.case import Case, RecordedClaim, evolve
 from caseflow.domain.commands import ChangeVisibility
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.errors import ConflictError, InvalidInputError
+from caseflow.domain.errors import InvalidInputError
 from caseflow.domain.events import (
     HOUSE_ID,
     OPERATOR_ID,
@@ -29,7 +29,7 @@ from caseflow.formats.record import canonical_json
 
 from .application import Answer, Submits, check_repeated
 from .attempts import Attempt, Done
-from .erased import ErasureRequest, find_request, record_request
+from .erased import ErasureRequest, list_requests, record_request
 from .partners import Caller, get_key
 from .wrapping import KeyedHash
 from .writer import Session
@@ -46,12 +46,17 @@ class Grounds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Erasure(NamedTuple):
-    """How far an erasure has come. position: of its event; None while it waits for an admin."""
+    """How far an erasure has come. position: of its event; None while it waits for an admin.
+
+    differs: whether another admin has asked for it on other grounds, or when other cases were held
+    to be of the same person.
+    """
 
     case_id: UUID
     case_ids: Sequence[UUID]
     position: int | None
     requested_at: int
+    differs: bool = False
 
     @property
     def is_carried_out(self) -> bool:
@@ -76,8 +81,7 @@ class Erasures:
 
         All cases about the same person are erased together; the request of a key that was revoked
         since counts for nothing. The future's answer is an `Erasure`. It raises WithdrawnError
-        where that was done, NotFoundError, ConflictError where another key has given other grounds
-        or the person had other cases then, and InvalidInputError where the grounds hold a name of
+        where that was done, NotFoundError, and InvalidInputError where the grounds hold a name of
         the person.
         """
 
@@ -101,16 +105,12 @@ class Erasures:
         for one in dossier.cases:
             _require_nameless(grounds, one)
         content = self._digest(grounds, dossier)
-        waiting = _find_standing_request(session, dossier.main.id)
-        if waiting is None or waiting.key_id == caller.key_id:
+        others = _list_standing_requests(session, dossier.main.id, caller)
+        waiting = next((one for one in others if one.content == content), None)
+        if waiting is None:
             asked = ErasureRequest(caller.partner_id, caller.key_id, session.at, content)
-            requested = record_request(session.connection, dossier.main.id, asked)
-            return Erasure(case_id, (), None, requested.requested_at)
-        if waiting.content != content:
-            raise ConflictError(
-                "another admin has asked for this on other grounds, or before other cases were "
-                "held to be of the same person: it has to be asked for again"
-            )
+            record_request(session.connection, dossier.main.id, asked)
+            return Erasure(case_id, (), None, session.at, differs=bool(others))
         position = 0
         for one in dossier.cases:
             position = self._erase(session, one.id, _Agreed(caller, waiting, grounds))
@@ -194,12 +194,16 @@ class _Agreed(NamedTuple):
 OPERATOR: Final = Caller(OPERATOR_ID, None, frozenset(), OPERATOR_ID)
 
 
-def _find_standing_request(session: Session, case_id: UUID) -> ErasureRequest | None:
-    """Return what an admin has asked for, whose key was not revoked since."""
-    found = find_request(session.connection, case_id, session.now)
-    if found is None or get_key(session.connection, found.key_id).revoked_at is not None:
-        return None
-    return found
+def _list_standing_requests(
+    session: Session, case_id: UUID, caller: Caller
+) -> list[ErasureRequest]:
+    """Return what other admins have asked for, whose keys are still good."""
+    return [
+        one
+        for one in list_requests(session.connection, case_id, session.now)
+        if one.key_id != caller.key_id
+        and get_key(session.connection, one.key_id).is_in_force(session.now)
+    ]
 
 
 def _require_nameless(grounds: Grounds, case: Case) -> None:
@@ -214,8 +218,8 @@ def _require_nameless(grounds: Grounds, case: Case) -> None:
 def _replay(session: Session, attempt: Attempt, done: Done, case_id: UUID) -> Answer:
     """Answer as the first time, with an idempotency key that was used before."""
     check_repeated(attempt, done)
-    waiting = find_request(session.connection, case_id, session.now)
-    at = waiting.requested_at if waiting else 0
+    waiting = list_requests(session.connection, case_id, session.now)
+    at = waiting[0].requested_at if waiting else 0
     found = Erasure(case_id, (case_id,) if done.position else (), done.position, at)
     return Answer(found, created=done.position is not None, replayed=True)
 
