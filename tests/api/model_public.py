@@ -160,19 +160,26 @@ class Public(Known):
                 self._take_back(told, new, gone=claim.reason == "wrong_person")
             elif self._says_too_much(told):
                 self._take_back(told, self._put_row(claim, "corrected", told), gone=True)
+            elif told.labels != self._called(claim):
+                self._take_back(told, self._put_row(claim, "corrected", told), gone=False)
 
-    def _put_row(self, claim: Claim, kind: str, takes_back: Row | None = None) -> Row:
+    def _called(self, claim: Claim) -> dict[str, str]:
+        """Return what the public calls the person of a claim that it can read."""
         case = self.cases[claim.case]
         main = self.shown_under(case)
         joined = self.main_of(case) is main and self.is_public(main)
+        return self.labels(main) if joined else dict.fromkeys(LANGUAGES, case.code)
+
+    def _put_row(self, claim: Claim, kind: str, takes_back: Row | None = None) -> Row:
+        case = self.cases[claim.case]
         # A withdrawal calls nobody by name: the consent to that may go later.
-        named = joined and kind != "withdrawn"
+        by_code = dict.fromkeys(LANGUAGES, case.code)
         row = Row(
             claim=claim,
             kind=kind,
             at=format_time(self.now),
             fields={} if kind == "withdrawn" else self.public_fields(claim),
-            labels=self.labels(main) if named else dict.fromkeys(LANGUAGES, case.code),
+            labels=by_code if kind == "withdrawn" else self._called(claim),
             level=case.consent["publish"],
             basis=case.consent["basis"],
             step=self.step,
@@ -238,8 +245,6 @@ class Public(Known):
             basis
         ):
             return True
-        if level not in ("pseudonym", "initials", "name"):
-            return False
         return row.labels not in [self.labels(case), self.labels(self.main_of(case))]
 
     def _forget(self) -> None:

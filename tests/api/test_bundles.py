@@ -309,17 +309,19 @@ def shape_of(value: Any) -> Any:
 
 
 def test_cases_of_one_person_keep_bundles_of_their_own(room: Room) -> None:
-    """What was told of a case before it went is still told of it; what comes, of the other."""
+    """What was told of a case is told of it; what was told under the other, of that one too."""
     other = room.author.open(subject={"names": NAMES})
     before = room.author.tell(other, "asylum.registered")
     change(room.author, other, "merges", {"into": room.case["id"]})
     room.author.tell(room.case, "asylum.refused", stage="first_instance")
     found = room.verify(room.bundle(room.service, other), "public")
-    assert [one["id"] for one in found["events"]] == [before["id"]]
+    assert [one["id"] for one in found["events"]] == [before["id"]] * 2
+    # The third is what the merge told anew.
     found = room.verify(room.bundle(room.service), "public")
-    assert (found["status"], len(found["events"])) == ("VERIFIED", 3)
+    assert (found["status"], len(found["events"])) == ("VERIFIED", 4)
+    assert before["id"] in [one["id"] for one in found["events"]]
     one = room.verify(room.proof(room.service, before), "public")
-    assert (one["status"], one["case"]) == ("VERIFIED", other["id"])
+    assert (one["status"], one["case"]) == ("VERIFIED", room.case["id"])
     for case in (room.case, other):
         assert room.verify(room.bundle(room.overseer, case), "full")["status"] == "VERIFIED"
 

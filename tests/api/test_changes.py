@@ -102,9 +102,17 @@ def test_judgements_consent_and_merges_move_numbers_by_name_for_partners_alone(
     assert (item["kind"], item["case"]) == ("merge", same["id"])
     assert moved(item, "/cases", "/persons") == [-1, -1]
     told = service.get(CHANGES).json()
-    assert {i["kind"] for i in told["items"]} == {"new_case", "late_report"}
-    beside = told["beside"]
-    assert (beside["/cases"], beside["/headline/extradition_granted"]) == (-1, -1)
+    # What was told of the case that went is told anew, as a correction.
+    assert [i["kind"] for i in told["items"]] == [
+        "new_case",
+        "late_report",
+        "new_case",
+        "correction",
+    ]
+    item = told["items"][-1]
+    assert (moved(item, "/cases", "/persons"), item["case"]) == ([-1, -1], case["id"])
+    assert item["beside"]["/headline/extradition_granted"] == -1
+    assert told["beside"] == {}
 
 
 def test_who_is_only_counted_moves_numbers_beside_a_change_and_without_a_name(

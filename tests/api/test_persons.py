@@ -556,7 +556,9 @@ class TestMerges:
             assert items(asker.get("/v1/cases", headline="extradition_granted")) == []
             ids = [e["id"] for e in items(asker.get(f"/v1/cases/{pair.stays['id']}/events"))]
             told = [pair.granted["id"], pair.removed["id"]]
-            assert [id for id in ids if id in told] == told
+            # What was told of the case that went is told anew, and has an event of its own.
+            assert list(dict.fromkeys(id for id in ids if id in told)) == told
+            assert ids.count(pair.removed["id"]) == (2 if asker is service else 1)
             assert (merged["id"] in ids) == (asker is not service)
         assert pair.first.get(f"/v1/cases/{pair.stays['id']}").json()["merged"] == [
             {"id": pair.goes["id"], "code": pair.goes["code"]}
@@ -565,9 +567,16 @@ class TestMerges:
         assert shown["case"] == pair.stays["id"]
         assert pair.first.get(f"/v1/events/{pair.removed['id']}").json()["case"] == pair.goes["id"]
         feed = read_feed(service, f"/feeds/cases/{pair.stays['code']}.atom")
-        assert feed.entries.keys() == {pair.granted["id"], pair.removed["id"]}
-        # Nothing was published by it.
-        assert service.get("/v1/events").json()["position"] == 2
+        assert feed.entries.keys() == {pair.granted["id"], pair.removed["id"], merged["id"]}
+        # What was told of the case that went is told anew, of the one that stays.
+        again = feed.entries[merged["id"]]
+        assert again.in_reply_to == pair.removed["id"]
+        assert again.title.startswith("Correction: ")
+        assert pair.stays["code"] in again.title
+        assert pair.goes["code"] in feed.entries[pair.removed["id"]].title
+        recalls = read_feed(service, "/feeds/recalls.atom")
+        assert (recalls.entries.keys(), recalls.tombstones) == ({merged["id"]}, {})
+        assert service.get("/v1/events").json()["position"] == 3
         check(service)
 
     def test_what_is_posted_to_the_case_that_went_is_told_of_the_person(
@@ -616,7 +625,13 @@ class TestMerges:
             history = items(service.get(f"/v1/cases/{case['id']}/events"))
             assert {e["id"] for e in history} == ids
             assert all(e["case"] == case["id"] for e in history)
-            assert read_feed(service, f"/feeds/cases/{case['code']}.atom").entries.keys() == ids
+        feed = read_feed(service, f"/feeds/cases/{pair.stays['code']}.atom")
+        assert (feed.entries.keys(), feed.tombstones) == ({pair.granted["id"]}, {})
+        # What was told under the other's code was told of the wrong person.
+        feed = read_feed(service, f"/feeds/cases/{pair.goes['code']}.atom")
+        assert {e.in_reply_to for e in feed.entries.values()} == {merged["id"], between["id"]}
+        assert feed.tombstones.keys() == {pair.removed["id"], merged["id"], between["id"]}
+        assert pair.stays["code"] not in feed.text
         history = items(pair.first.get(f"/v1/cases/{pair.goes['id']}/events"))
         types = [e["type"] for e in history]
         assert types[2:] == ["identity.merged", "wanted.removed", "identity.unmerged"]

@@ -188,6 +188,9 @@ class PublicHistory(Projection[View]):
             self._correct(turn, recorded, before, gone=recorded.reason == "wrong_person")
         elif _tells_too_much(turn.dossier, turn.case, before):
             self._correct(turn, recorded, before, gone=True)
+        elif before.labels != turn.labels:
+            # It was told of a case that is one with another now: whoever has the entry is to learn.
+            self._correct(turn, recorded, before, gone=False)
 
     def _list_live(self, case_ids: Collection[UUID]) -> list[_Live]:
         table = public_events[self.view.view_set]
@@ -289,8 +292,7 @@ class PublicHistory(Projection[View]):
         self._headlines[dossier.main.id] = headline
         sequence = self._next_sequence()
         # A withdrawal is never taken back: a name in it would outlive the consent to it.
-        is_called = shown and turn.is_public
-        labels = public_labels(dossier.main) if is_called else code_labels(case.code)
+        labels = turn.labels if shown else encode(code_labels(case.code))
         self._note(
             {
                 "sequence": sequence,
@@ -307,7 +309,7 @@ class PublicHistory(Projection[View]):
                 "published_at": turn.event.recorded_at,
                 "author": recorded.author or "",
                 "fields": encode(said_publicly(dossier, case, recorded)) if shown else b"{}",
-                "labels": encode(labels),
+                "labels": labels,
                 "headline": headline,
                 "headline_before": before,
                 "consent": encode(msgspec.to_builtins(_agreed(case))),
@@ -375,18 +377,25 @@ class _Turn:
         """Return whether the case may still be called as the public calls it."""
         return self.dossier.is_joined(self.case) and any(True for _ in self.dossier.list_shown())
 
+    @cached_property
+    def labels(self) -> bytes:
+        """Return how the public calls the case after the event, by language (JSON)."""
+        named = public_labels(self.dossier.main) if self.is_public else None
+        return encode(named or code_labels(self.case.code))
+
 
 def _claim_of(turns: dict[UUID, _Turn], row: _Live) -> RecordedClaim:
     return turns[row.case_id].case.claims[row.event_id]
 
 
 def _tells_too_much(dossier: Dossier, case: Case, before: _Live) -> bool:
-    """Return whether a change tells more than may be told now, or calls the person otherwise."""
+    """Return whether a change tells more than may be told now, or calls somebody else by it.
+
+    Whoever was held to be the same person and is not any more was told of as the wrong person.
+    """
     agreed = msgspec.json.decode(before.consent, type=Consent)
     if is_wider(agreed, _agreed(case)):
         return True
-    if case.consent.publish not in ("pseudonym", "initials", "name"):
-        return False
     return before.labels not in [encode(public_labels(c)) for c in (case, dossier.main)]
 
 
