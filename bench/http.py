@@ -1,0 +1,162 @@
+"""Requests, against what the framework alone answers: `python -m bench.http`.
+
+Each job and its limit run in turn, several rounds of each; what is printed is the median of the
+rounds' ratios. A ratio of 1.0 is the speed of the limit.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+import httpx
+
+from .load import Outcome, make_request, run_load
+from .service import Deployment, deployed, limits, new_settings
+
+CONNECTIONS: Final = 32
+POSTS: Final = 3_000
+READS: Final = 6_000
+
+Side = Callable[[], Outcome]
+
+
+class Job(NamedTuple):
+    """What is measured, and the limit that it is measured against."""
+
+    name: str
+    run: Side
+    limit: Side
+
+
+class Figure(NamedTuple):
+    """What came of a job. ratio: of the answers a second; p99: of the seconds, job to limit."""
+
+    job: str
+    ratio: float
+    p50_ms: float
+    p99_ms: float
+    p99_ratio: float
+    rate: float
+    errors: int
+
+
+def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> list[Job]:
+    """Return the jobs over a service that holds these cases."""
+    chance = random.Random(1)
+    claim = {
+        "type": "asylum.registered", "occurred": "2025-05-01", "place": "Алматы",
+        "summary": {"ru": "Сообщили родственники и адвокат."}, "visibility": "public",
+    }  # fmt: skip
+
+    def load(url: str, requests: list[bytes], expected: int = 200) -> Outcome:
+        return run_load(url, requests, connections=CONNECTIONS, expected=expected)
+
+    def list_posts() -> list[tuple[str, bytes]]:
+        return [
+            (
+                f"/v1/cases/{chance.choice(cases)}/events",
+                json.dumps({**claim, "external_id": str(uuid4())}).encode(),
+            )
+            for _ in range(POSTS)
+        ]
+
+    def post() -> Outcome:
+        requests = [
+            make_request(
+                "POST",
+                path,
+                body=body,
+                headers={**deployment.headers, "Idempotency-Key": str(uuid4())},
+            )
+            for path, body in list_posts()
+        ]
+        return load(deployment.url, requests, 201)
+
+    def echo() -> Outcome:
+        requests = [make_request("POST", "/echo", body=body) for _, body in list_posts()]
+        return load(limit_url, requests, 201)
+
+    def read(
+        paths: Sequence[str], headers: dict[str, str] | None = None, expected: int = 200
+    ) -> Side:
+        requests = [
+            make_request("GET", paths[n % len(paths)], headers=headers) for n in range(READS)
+        ]
+        return lambda: load(deployment.url, requests, expected)
+
+    def read_bytes(size: int) -> Side:
+        return lambda: load(limit_url, [make_request("GET", f"/bytes/{size}")] * READS)
+
+    chosen = [f"/v1/cases/{case}" for case in chance.choices(cases, k=READS)]
+    status_size = len(httpx.get(deployment.url + chosen[0]).content)
+    feed = httpx.get(f"{deployment.url}/feeds/all.atom?lang=en")
+    plain = httpx.get(
+        f"{deployment.url}/feeds/all.atom?lang=en", headers={"Accept-Encoding": "identity"}
+    )
+    known = {"If-None-Match": plain.headers["etag"]}
+    assert feed.status_code == 200
+    feeds = ["/feeds/all.atom?lang=en"]
+    return [
+        Job("post", post, echo),
+        Job("status", read(chosen), read_bytes(status_size)),
+        Job("feed", read(feeds), read_bytes(len(plain.content))),
+        Job("feed, conditional", read(feeds, known, 304), read_bytes(1)),
+    ]
+
+
+def measure(jobs: Sequence[Job], rounds: int) -> list[Figure]:
+    """Return the median figures of rounds, each job and its limit in turn."""
+    taken: dict[str, list[tuple[Outcome, Outcome]]] = {job.name: [] for job in jobs}
+    for _ in range(rounds):
+        # What posts changed is not there for the reads that follow but once.
+        for job in sorted(jobs, key=lambda one: one.name == "post"):
+            taken[job.name].append((job.run(), job.limit()))
+    return [_sum_up(name, pairs) for name, pairs in taken.items()]
+
+
+def _sum_up(name: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> Figure:
+    def median(of: Callable[[Outcome, Outcome], float]) -> float:
+        return statistics.median(of(ours, limit) for ours, limit in pairs)
+
+    return Figure(
+        job=name,
+        ratio=round(median(lambda ours, limit: ours.rate / limit.rate), 3),
+        p50_ms=round(median(lambda ours, _: ours.p50) * 1_000, 2),
+        p99_ms=round(median(lambda ours, _: ours.p99) * 1_000, 2),
+        p99_ratio=round(median(lambda ours, limit: ours.p99 / limit.p99), 2),
+        rate=round(median(lambda ours, _: ours.rate)),
+        errors=sum(ours.errors + limit.errors for ours, limit in pairs),
+    )
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=None)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with deployed(new_settings(place), place) as deployment, limits(place) as limit_url:
+            cases = deployment.fill(asked.events)
+            deployment.settle()
+            jobs = make_jobs(deployment, cases, limit_url)
+            chosen = [job for job in jobs if asked.only is None or job.name in asked.only]
+            found: list[dict[str, Any]] = [one._asdict() for one in measure(chosen, asked.rounds)]
+            memory = deployment.memory()
+    json.dump(
+        {"events": asked.events, "memory_mb": memory >> 20, "jobs": found}, sys.stdout, indent=2
+    )
+    print()
+
+
+if __name__ == "__main__":
+    main()
