@@ -47,6 +47,7 @@ class ServedHouse:
             "CASEFLOW_WITNESSES": ",".join(settings.witnesses) or "none",
             "CASEFLOW_RATE_PER_PARTNER": str(settings.rate_per_partner),
             "CASEFLOW_RATE_PER_ADDRESS": str(settings.rate_per_address),
+            "CASEFLOW_STREAM_SUBSCRIBERS": str(settings.stream_subscribers),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         with self.log.open("ab") as log:
@@ -73,6 +74,12 @@ class ServedHouse:
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.url}/readyz", timeout=GIVE_UP_SECONDS).status_code == 200
         return False
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(GIVE_UP_SECONDS)
 
     def kill(self) -> None:
         """Kill every process of it with SIGKILL."""

@@ -369,6 +369,18 @@ def test_the_mirror_of_the_feed_page_holds_the_public_log(demo: Demo) -> None:
     ]
 
 
+def test_the_follower_of_the_feed_page_gets_every_change(demo: Demo) -> None:
+    page = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    (block,) = (b for b in list_blocks(section(page, "The stream")) if b.language == "python")
+    names: dict[str, Any] = {}
+    exec(block.text.replace("http://127.0.0.1:8000", demo.house), names)
+    log = httpx.get(f"{demo.house}/v1/events?limit=500", timeout=30).json()["items"]
+    found = [(names["position"], names["change"])]
+    found += [next(names["changes"]) for _ in log[1:]]
+    names["changes"].close()
+    assert found == [(event["position"], event) for event in log]
+
+
 def test_the_sizes_in_the_decision_on_records_are_those_of_the_demonstration(demo: Demo) -> None:
     text = (ROOT / "docs" / "adr" / "0002-record-format.md").read_text("utf-8")
     told = re.search(

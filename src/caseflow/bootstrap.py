@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
@@ -477,8 +478,10 @@ def make_services(house: House) -> "Services":
     from caseflow.api.auth import Authenticator
     from caseflow.api.caches import Cache
     from caseflow.api.conditional import Document
+    from caseflow.api.events import encode_published
     from caseflow.api.rate_limits import RateLimits
     from caseflow.api.services import Services
+    from caseflow.api.streams import Streams
 
     settings = house.settings
     authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
@@ -513,6 +516,13 @@ def make_services(house: House) -> "Services":
         discloser=Discloser(house.keys),
         logs=house.served_logs,
         publisher=house.publisher if house.is_publishing else None,
+        streams=Streams(
+            house.reader,
+            house.watcher,
+            partial(encode_published, name=settings.name),
+            is_running=lambda: house.writer.is_running,
+            most=settings.stream_subscribers,
+        ),
     )
 
 

@@ -30,6 +30,7 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_RATE_PER_PARTNER": "60000",
     "CASEFLOW_RATE_PER_ADDRESS": "6000",
     "CASEFLOW_PROXIES": "none",
+    "CASEFLOW_STREAM_SUBSCRIBERS": "2000",
     "CASEFLOW_LOG_ORIGIN": "none",
     "CASEFLOW_WITNESSES": "none",
 }
@@ -60,6 +61,7 @@ class Settings:
     base_url: where readers reach the service, without a slash at the end.
     rate_per_partner, rate_per_address: requests a minute, 0 for no limit.
     proxies: the reverse proxies in front; an address is a network of one.
+    stream_subscribers: how many may follow the stream of one process at a time.
     log_origin: the public log's name; None: the one it has, or one drawn from base_url.
     witnesses: the verifier keys of those whose cosignatures are taken, not read yet.
     """
@@ -78,6 +80,7 @@ class Settings:
     rate_per_partner: int
     rate_per_address: int
     proxies: tuple[Network, ...]
+    stream_subscribers: int
     log_origin: str | None
     witnesses: tuple[str, ...]
 
@@ -111,6 +114,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rate_per_partner=_rate(environ, "CASEFLOW_RATE_PER_PARTNER"),
         rate_per_address=_rate(environ, "CASEFLOW_RATE_PER_ADDRESS"),
         proxies=_networks(environ, "CASEFLOW_PROXIES"),
+        stream_subscribers=_integer(environ, "CASEFLOW_STREAM_SUBSCRIBERS", highest=100_000),
         log_origin=_origin(environ, "CASEFLOW_LOG_ORIGIN"),
         witnesses=_witnesses(environ, "CASEFLOW_WITNESSES"),
     )

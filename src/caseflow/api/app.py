@@ -27,6 +27,7 @@ from . import (
     reads,
     reference,
     statistics,
+    stream,
     vocabulary,
 )
 from .openapi import read_openapi
@@ -59,6 +60,7 @@ HANDLERS = (
     erasures.erase_case,
     events.read_event,
     events.follow_log,
+    stream.follow_stream,
     figures.report_figure,
     imports.import_records,
     exports.export_log,

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
 from caseflow.projections.partner.history import ERASED, ERASURE, Placed, list_placed
 from caseflow.projections.public.feed import Site
-from caseflow.projections.public.history import find_change, list_published
+from caseflow.projections.public.history import Published, find_change, list_published
 
 from .answers import answer_list, answer_read, answer_write
 from .asked import Asked
@@ -36,6 +37,7 @@ from .reading import (
     render_change,
 )
 from .rendering import (
+    encode,
     render_claim,
     render_erased,
     render_erasure,
@@ -208,7 +210,7 @@ async def _grows(services: Services, head: int, deadline: float) -> bool:
     Holds no thread meanwhile: those who wait would leave none for those who ask.
     """
     while services.watcher.head <= head:
-        if time.monotonic() >= deadline or not services.writer.is_running:
+        if time.monotonic() >= deadline or not services.streams.is_running:
             return False
         await asyncio.sleep(LOOK_SECONDS)
     return True
@@ -230,6 +232,19 @@ def _look(
         return Seen(items, position_of(snapshot, caller), snapshot.head.position)
 
 
+def render_published(snapshot: Snapshot, changes: Sequence[Published], name: str) -> list[Json]:
+    """Return public changes as JSON; name: of the deployment."""
+    where = snapshot.connection, snapshot.view_set
+    named = {s for c in changes for s in (c.takes_back, c.taken_back_by) if s is not None}
+    found = [find_change(*where, sequence) for sequence in sorted(named)]
+    return [render_change(change, [f for f in found if f], name) for change in changes]
+
+
+def encode_published(snapshot: Snapshot, changes: Sequence[Published], name: str) -> list[bytes]:
+    """Return public changes as bytes of JSON; name: of the deployment."""
+    return [encode(item) for item in render_published(snapshot, changes, name)]
+
+
 def list_after(
     services: Services, snapshot: Snapshot, caller: Caller | None, after: int, limit: int
 ) -> list[Json]:
@@ -237,9 +252,7 @@ def list_after(
     connection, view_set = snapshot.connection, snapshot.view_set
     if caller is None:
         changes = list_published(connection, view_set, after=after, limit=limit)
-        named = {s for c in changes for s in (c.takes_back, c.taken_back_by) if s is not None}
-        found = [find_change(connection, view_set, sequence) for sequence in sorted(named)]
-        return [render_change(change, [f for f in found if f], services.name) for change in changes]
+        return render_published(snapshot, changes, services.name)
     placed = list_placed(
         connection,
         view_set,

@@ -32,6 +32,7 @@ from . import (
     reads,
     reference,
     statistics,
+    stream,
     vocabulary,
 )
 from .parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_POSITION, MAX_SEARCH_LENGTH
@@ -194,6 +195,25 @@ OPERATIONS: Final = (
         schema="LogPage",
         parameters=("after", "wait", "limit", "min_position", "lang"),
         keyed=True,
+    ),
+    Operation(
+        handler=stream.follow_stream,
+        id="follow_stream",
+        tag=EVENTS,
+        schema=None,
+        media_type=stream.MEDIA_TYPE,
+        parameters=(
+            "after",
+            "Last-Event-ID",
+            "followed_case",
+            "followed_headline",
+            "followed_type",
+            "followed_state",
+            "recalls",
+            "min_position",
+            "lang",
+        ),
+        problems=("unavailable",),
     ),
     Operation(
         handler=events.read_event,
@@ -542,6 +562,30 @@ PARAMETERS: Final[dict[str, Json]] = {
     "cursor": _query(
         "Where the page begins: `next_cursor` of the one before, as it is.",
         {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
+    ),
+    "followed_case": _query(
+        "Only changes of this case, by its code or id.", _TEXT, name="case", example="KZ-7Q3K-9F2M"
+    ),
+    "followed_headline": _query(
+        "Only changes of cases that had this headline before or after the change.",
+        {"type": "string", "enum": list(HEADLINE_CODES)},
+        name="headline",
+    ),
+    "followed_type": _query(
+        "Only changes about events of this type.",
+        {"type": "string", "enum": [*TYPES]},
+        name="type",
+    ),
+    "followed_state": _query(
+        "Only changes of cases in this host state (ISO 3166-1 alpha-2).",
+        _CODE,
+        name="host_state",
+        example="KZ",
+    ),
+    "recalls": _query("Only corrections and withdrawals.", {"type": "boolean"}),
+    "Last-Event-ID": _header(
+        "The id of the last event that came, from a client that was cut off; before `after`.",
+        {"type": "integer", "format": "int64", "minimum": 0},
     ),
     "headline": _query(
         "Only cases with this headline.", {"type": "string", "enum": list(HEADLINE_CODES)}

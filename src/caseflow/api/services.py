@@ -44,6 +44,7 @@ from .conditional import Document
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 from .rate_limits import RateLimits
+from .streams import Streams
 
 MIN_POSITION_SECONDS: Final = 2.0
 MAX_WAITING: Final = 8
@@ -77,6 +78,7 @@ class Services(Struct, frozen=True, kw_only=True):
     logs: Mapping[LogName, ServedLog]
     # None where this process does not follow the logs.
     publisher: Publisher | None
+    streams: Streams
     # For those who wait for a position.
     places: BoundedSemaphore = msgspec.field(default_factory=lambda: BoundedSemaphore(MAX_WAITING))
 

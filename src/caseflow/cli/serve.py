@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final
@@ -97,7 +98,18 @@ def make_worker_application() -> "Litestar":
     Thread(target=_die_with_parent, args=(parent,), name="parent", daemon=True).start()
     from caseflow.bootstrap import make_application
 
-    return make_application()
+    app = make_application()
+    app.on_startup.append(partial(_end_streams_on_signals, app))
+    return app
+
+
+def _end_streams_on_signals(app: "Litestar") -> None:
+    """Have streams end when the process is asked to: the server waits for requests to be answered.
+
+    The event loop learns of a signal by itself, whatever handler it has, and tells the server.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.state.services.streams.stop())
 
 
 def _die_with_parent(parent: int) -> None:

@@ -1,0 +1,169 @@
+"""Those who follow the public log as a stream, in one process, and what they share.
+
+A subscriber costs a place in memory and a timer: neither a thread nor a connection to the database.
+What is new is read once for all who follow the same, and each holds no more than the number of the
+last change that it was sent.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple, TypeAlias
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from caseflow.domain.errors import UnavailableError
+from caseflow.eventstore.reading import LogReader, Snapshot
+from caseflow.eventstore.subscription import LogWatcher
+from caseflow.projections.public.followed import list_followed
+from caseflow.projections.public.history import Published
+from caseflow.projections.public.windows import Feed
+
+RETRY_MILLISECONDS: Final = 3_000
+HEARTBEAT_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 0.05
+PAGE: Final = 100
+# So many look at the database at once, however many follow: others who ask need threads as well.
+READERS: Final = 4
+# For how long a page serves all who ask for the same: they are woken together.
+SHARED_SECONDS: Final = 0.25
+
+Feeds: TypeAlias = tuple[Feed, ...]
+Render: TypeAlias = Callable[[Snapshot, Sequence[Published]], Sequence[bytes]]
+
+
+class Page(NamedTuple):
+    """Some events as they are sent. last: the number of the last one, None where there is none.
+
+    position, is_last: as of what was read; head: the end of the log then.
+    """
+
+    events: bytes
+    last: int | None
+    position: int
+    is_last: bool
+    head: int
+
+
+class Streams:
+    """All who follow in this process, and what they share. For one event loop."""
+
+    def __init__(
+        self,
+        reader: LogReader,
+        watcher: LogWatcher,
+        render: Render,
+        *,
+        is_running: Callable[[], bool],
+        most: int,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        """render: each change as JSON. is_running: whether the service goes on. most: followers."""
+        self._reader = reader
+        self._watcher = watcher
+        self._is_serving = is_running
+        self._is_stopped = False
+        self._render = render
+        self._most = most
+        self._heartbeat_seconds = heartbeat_seconds
+        self._readers: CapacityLimiter | None = None
+        self._pages: dict[tuple[int, Feeds], tuple[float, asyncio.Task[Page]]] = {}
+        self._grown = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self.subscribers = 0
+        """How many follow now."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether those who wait may go on waiting."""
+        return not self._is_stopped and self._is_serving()
+
+    def stop(self) -> None:
+        """Have all streams end within a moment; from any thread, or a signal's handler."""
+        self._is_stopped = True
+
+    def require_place(self) -> None:
+        """Raise UnavailableError where as many follow as may."""
+        if self.subscribers >= self._most:
+            raise UnavailableError("as many follow the stream as may; ask again later")
+
+    async def follow(self, after: int, feeds: Feeds) -> AsyncIterator[bytes]:
+        """Yield what is sent to one subscriber, from after a sequence number, without end."""
+        self.subscribers += 1
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield b"retry: %d\nid: %d\n\n" % (RETRY_MILLISECONDS, after)
+            async for chunk in self._send(after, feeds):
+                yield chunk
+        finally:
+            self.subscribers -= 1
+            if not self.subscribers and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+                self._pages.clear()
+
+    async def _send(self, after: int, feeds: Feeds) -> AsyncIterator[bytes]:
+        told = after
+        beat_at = time.monotonic() + self._heartbeat_seconds
+        while self.is_running:
+            page = await self._share(after, feeds)
+            after = page.position
+            if page.last is not None:
+                yield page.events
+                told, beat_at = page.last, time.monotonic() + self._heartbeat_seconds
+            if page.is_last and not await self._grows(page.head, beat_at):
+                # Of what is filtered out nobody has to look at anything again.
+                yield b"id: %d\n\n" % after if after > told else b":\n\n"
+                told, beat_at = after, time.monotonic() + self._heartbeat_seconds
+
+    async def _grows(self, head: int, deadline: float) -> bool:
+        """Return whether the log grows beyond a position before the deadline."""
+        while self._watcher.head <= head and self.is_running:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            grown = self._grown
+            if self._watcher.head > head:
+                return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(grown.wait(), left)
+        return True
+
+    async def _look(self) -> None:
+        """Wake all who wait when the log has grown, or the service stops."""
+        head = self._watcher.head
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._watcher.head > head or not self.is_running:
+                head = self._watcher.head
+                self._pages.clear()
+                grown, self._grown = self._grown, asyncio.Event()
+                grown.set()
+
+    async def _share(self, after: int, feeds: Feeds) -> Page:
+        """Return the page after a number, which is read once for all who ask at one time."""
+        key, now = (after, feeds), time.monotonic()
+        found = self._pages.get(key)
+        if found is None or now - found[0] > SHARED_SECONDS:
+            found = self._pages[key] = now, asyncio.create_task(self._read(after, feeds))
+        # One who leaves does not end what others wait for.
+        return await asyncio.shield(found[1])
+
+    async def _read(self, after: int, feeds: Feeds) -> Page:
+        self._readers = self._readers or CapacityLimiter(READERS)
+        return await run_sync(self._read_page, after, feeds, limiter=self._readers)
+
+    def _read_page(self, after: int, feeds: Feeds) -> Page:
+        with self._reader.snapshot() as snapshot:
+            where = snapshot.connection, snapshot.view_set
+            found = list_followed(*where, feeds, after=after, limit=PAGE)
+            items = self._render(snapshot, found.changes)
+        events = b"".join(
+            b"id: %d\nevent: %s\ndata: %s\n\n" % (change.sequence, change.kind.encode(), item)
+            for change, item in zip(found.changes, items, strict=True)
+        )
+        last = found.changes[-1].sequence if found.changes else None
+        return Page(events, last, found.position, found.is_last, snapshot.head.position)
