@@ -48,6 +48,7 @@ class ServedHouse:
             "CASEFLOW_RATE_PER_PARTNER": str(settings.rate_per_partner),
             "CASEFLOW_RATE_PER_ADDRESS": str(settings.rate_per_address),
             "CASEFLOW_STREAM_SUBSCRIBERS": str(settings.stream_subscribers),
+            "CASEFLOW_WEBHOOK_NETWORKS": ",".join(map(str, settings.webhook_networks)) or "none",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         with self.log.open("ab") as log:

@@ -36,7 +36,7 @@ from caseflow.eventstore.mapper import SealedMapper
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
 from caseflow.eventstore.read_log import ReadLog
-from caseflow.eventstore.reading import LogReader
+from caseflow.eventstore.reading import LogReader, Snapshot
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds, read_head
 from caseflow.eventstore.records import EventRecords, PublicationRecords
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -47,6 +47,7 @@ from caseflow.formats.note import InvalidNoteError, VerifierKey
 from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG
 from caseflow.projections.partner.history import Placed, list_by_key, list_due
 from caseflow.projections.projector import HouseProjector
+from caseflow.projections.public.history import Published
 from caseflow.projections.rebuild import rebuild
 from caseflow.projections.view import VIEW_SETS
 from caseflow.proof.checkpoints import Checkpoints, find_pinned_key
@@ -55,6 +56,9 @@ from caseflow.proof.publisher import Publisher
 from caseflow.proof.served import ServedLog, parse_witness_key
 from caseflow.proof.signing import Signer, make_signer
 from caseflow.proof.source import Log, LogName
+from caseflow.push.delivering import Deliverer, Render
+from caseflow.push.sending import Reach
+from caseflow.push.webhooks import Webhooks
 from caseflow.settings import Settings, SettingsError, read_settings
 
 # The framework takes most of a second to load, and most commands do without it.
@@ -157,6 +161,8 @@ class House:
             log.name: ServedLog(self.engine, log, checkpoints, origins, signer, witnesses)
             for log in logs
         }
+        self.webhooks = Webhooks(self.keys.get_secret)
+        self._deliverer: Deliverer | None = None
         self._publishing = threading.Thread(target=self._publish, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -175,6 +181,27 @@ class House:
         """Whether this house follows the logs."""
         return self._publishing.is_alive()
 
+    def start_delivering(self, render: Render) -> None:
+        """Deliver what webhooks are told of, on threads of its own, until the house is closed.
+
+        render: a public change as JSON, as anyone may read it.
+        """
+        self._deliverer = Deliverer(
+            self.engine,
+            self.reader,
+            self.watcher,
+            self.webhooks,
+            render,
+            self.clock,
+            Reach(self.settings.webhook_networks),
+        )
+        self._deliverer.start()
+
+    def wake_deliverer(self) -> None:
+        """Have what is to be delivered looked at; never blocks."""
+        if self._deliverer is not None:
+            self._deliverer.wake()
+
     def publish(self) -> bool:
         """Sign what is new in the logs now; return whether that is for this process to do."""
         return self.publisher.publish()
@@ -191,6 +218,8 @@ class House:
         """Finish what was asked for, and let go of the databases."""
         for timer in self._timers:
             timer.stop()
+        if self._deliverer is not None:
+            self._deliverer.stop()
         self.publisher.stop()
         self.watcher.stop()
         if self.is_publishing:
@@ -523,7 +552,19 @@ def make_services(house: House) -> "Services":
             is_running=lambda: house.writer.is_running,
             most=settings.stream_subscribers,
         ),
+        webhooks=house.webhooks,
+        webhook_networks=settings.webhook_networks,
+        wake_deliverer=house.wake_deliverer,
+        read=house.read,
+        write=house.write,
     )
+
+
+def _encode_published(name: str, snapshot: Snapshot, change: Published) -> bytes:
+    from caseflow.api.events import encode_published
+
+    (data,) = encode_published(snapshot, [change], name)
+    return data
 
 
 def make_application(settings: Settings | None = None) -> "Litestar":
@@ -538,6 +579,7 @@ def make_application(settings: Settings | None = None) -> "Litestar":
             # Nothing is served that a restored database has forgotten to hide.
             house.apply_ledger()
             house.start_publishing()
+            house.start_delivering(partial(_encode_published, found.name))
             app.state.services = make_services(house)
             yield
 

@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_RATE_PER_ADDRESS": "6000",
     "CASEFLOW_PROXIES": "none",
     "CASEFLOW_STREAM_SUBSCRIBERS": "2000",
+    "CASEFLOW_WEBHOOK_NETWORKS": "none",
     "CASEFLOW_LOG_ORIGIN": "none",
     "CASEFLOW_WITNESSES": "none",
 }
@@ -62,6 +63,7 @@ class Settings:
     rate_per_partner, rate_per_address: requests a minute, 0 for no limit.
     proxies: the reverse proxies in front; an address is a network of one.
     stream_subscribers: how many may follow the stream of one process at a time.
+    webhook_networks: those that webhooks may lead to although they are not public.
     log_origin: the public log's name; None: the one it has, or one drawn from base_url.
     witnesses: the verifier keys of those whose cosignatures are taken, not read yet.
     """
@@ -81,6 +83,7 @@ class Settings:
     rate_per_address: int
     proxies: tuple[Network, ...]
     stream_subscribers: int
+    webhook_networks: tuple[Network, ...]
     log_origin: str | None
     witnesses: tuple[str, ...]
 
@@ -115,6 +118,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rate_per_address=_rate(environ, "CASEFLOW_RATE_PER_ADDRESS"),
         proxies=_networks(environ, "CASEFLOW_PROXIES"),
         stream_subscribers=_integer(environ, "CASEFLOW_STREAM_SUBSCRIBERS", highest=100_000),
+        webhook_networks=_networks(environ, "CASEFLOW_WEBHOOK_NETWORKS"),
         log_origin=_origin(environ, "CASEFLOW_LOG_ORIGIN"),
         witnesses=_witnesses(environ, "CASEFLOW_WITNESSES"),
     )

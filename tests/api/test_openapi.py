@@ -24,6 +24,7 @@ from caseflow.api.openapi_requests import (
     make_example,
 )
 from caseflow.api.reference import ASSETS
+from caseflow.api.webhooks import NewWebhook, Replay, Resumption
 from caseflow.bootstrap import make_services, open_house
 from caseflow.domain.checks import check_claim
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim
@@ -189,6 +190,7 @@ class Caller:
         self.other = {"Authorization": f"Bearer {keys['other']}"}
         self.case: dict[str, Any] = {}
         self.event: dict[str, Any] = {}
+        self.webhook: dict[str, Any] = {}
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         content = msgspec.json.encode(body)
@@ -254,6 +256,10 @@ def _fill(caller: Caller) -> None:
         claim = {"type": "wanted.removed", "occurred": f"{1900 + n}", "visibility": "public"}
         assert caller.post(address, claim).status_code == 201
     caller.case = opened.json()
+    made = caller.post("/v1/webhooks", EXAMPLES_OF_RECORD_EVENTS[NewWebhook])
+    check_answer("add_webhook", made)
+    assert made.status_code == 201
+    caller.webhook = made.json()
 
 
 def addresses(caller: Caller) -> dict[str, list[str]]:
@@ -316,6 +322,9 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "read_type_archive": ["/feeds/types/person.died/archive/1.json"],
         "read_state_feed": ["/feeds/states/KZ.atom", "/feeds/states/KZ.json"],
         "read_state_archive": ["/feeds/states/KZ/archive/1.atom"],
+        "list_webhooks": ["/v1/webhooks"],
+        "get_webhook": [f"/v1/webhooks/{caller.webhook['id']}"],
+        "list_deliveries": [f"/v1/webhooks/{caller.webhook['id']}/deliveries?limit=2"],
         "get_vocabulary": ["/v1/vocabulary"],
         "get_index": ["/"],
         "get_health": ["/healthz"],
@@ -446,6 +455,25 @@ def test_what_is_recorded_about_the_record_is_answered_as_the_document_says(
             )
             assert moved.status_code == 307
             check_answer("get_case", moved)
+
+
+def test_changes_of_webhooks_are_answered_as_the_document_says(caller: Caller) -> None:
+    made = caller.post("/v1/webhooks", EXAMPLES_OF_RECORD_EVENTS[NewWebhook]).json()
+    address = f"/v1/webhooks/{made['id']}"
+    for operation_id, path, struct, status in (
+        ("pause_webhook", "pause", None, 200),
+        ("resume_webhook", "resume", Resumption, 200),
+        ("rotate_webhook_secret", "secret", None, 200),
+        ("replay_deliveries", "replays", Replay, 202),
+    ):
+        body = EXAMPLES_OF_RECORD_EVENTS[struct] if struct else {}
+        if struct:
+            schema = OPERATIONS[operation_id][2]["requestBody"]["content"]["application/json"]
+            assert list_faults(schema["schema"], body) == [], operation_id
+        answer = caller.post(f"{address}/{path}", body)
+        assert answer.status_code == status, (operation_id, answer.text)
+        check_answer(operation_id, answer)
+    check_answer("delete_webhook", caller.client.delete(address, headers=caller.keyed))
 
 
 def test_the_same_case_again_answers_200_as_the_document_says(caller: Caller) -> None:

@@ -29,6 +29,7 @@ from . import (
     statistics,
     stream,
     vocabulary,
+    webhooks,
 )
 from .openapi import read_openapi
 from .problems import EXCEPTION_HANDLERS, problem_page
@@ -61,6 +62,15 @@ HANDLERS = (
     events.read_event,
     events.follow_log,
     stream.follow_stream,
+    webhooks.add_webhook,
+    webhooks.list_webhooks,
+    webhooks.read_webhook,
+    webhooks.delete_webhook,
+    webhooks.pause_webhook,
+    webhooks.resume_webhook,
+    webhooks.rotate_secret,
+    webhooks.replay_deliveries,
+    webhooks.list_deliveries,
     figures.report_figure,
     imports.import_records,
     exports.export_log,

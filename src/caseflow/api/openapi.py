@@ -162,7 +162,8 @@ def _key(name: str) -> str:
 
 
 def _responses(operation: Operation) -> Json:
-    answers = _write_answers(operation) if operation.body else _read_answers(operation)
+    writes = operation.body or operation.outcomes
+    answers = _write_answers(operation) if writes else _read_answers(operation)
     refused = {
         str(status): _component("responses", _joined(slugs))
         for status, slugs in _refusals(operation).items()
@@ -197,7 +198,8 @@ def _write_answers(operation: Operation) -> Json:
         return {"200": {"description": told, **_content(operation), "headers": headers}}
     if operation.outcomes:
         headers = _refer(["Cache-Control", "Idempotency-Replayed"])
-        rest = {**_content(operation), "headers": headers}
+        content = {} if "204" in operation.outcomes else _content(operation)
+        rest = {**content, "headers": headers}
         return {status: {"description": t, **rest} for status, t in operation.outcomes.items()}
     if operation.note:
         headers = _refer(["Cache-Control"])

@@ -38,6 +38,7 @@ def make_answer_schemas() -> Schemas:
         **_changes(),
         **_feeds(),
         **_vocabulary(),
+        **_webhooks(),
         **_service(),
         **_problem(),
     }
@@ -208,6 +209,52 @@ def _events() -> Schemas:
         "Preview": _preview(),
         "EventPage": _page("Events, a page of them, oldest first.", "Event"),
         "LogPage": _page("Events after a position, in order.", "Event", {"position": position}),
+    }
+
+
+def _webhooks() -> Schemas:
+    secret = _described("What signs, as Standard Webhooks writes it; told this once.", _TEXT)
+    webhook = {
+        "id": _ID,
+        "url": _ADDRESS,
+        "description": _TEXT,
+        "filters": _described("Which public changes are wanted.", {"type": "object"}),
+        "state": _one_of(("active", "paused")),
+        "reason": _described(
+            "Why it is paused: it was asked for, nothing has arrived for two days, or the address "
+            "says that it is gone.",
+            {"type": ["string", "null"], "enum": ["asked", "failing", "gone", None]},
+        ),
+        "created_at": _TIME,
+        "paused_at": _or_null(_TIME),
+        "failing_since": _described("Since when nothing has arrived.", _or_null(_TIME)),
+        "position": _described("Up to which public change its messages are made.", _COUNT),
+    }
+    attempt = _object(
+        "One attempt.",
+        {
+            "at": _TIME,
+            "status": _described("Of the answer; null where there was none.", _or_null(_COUNT)),
+            "failure": _described("One word where there was no answer.", _or_null(_TEXT)),
+        },
+    )
+    delivery = {
+        "message": _described("The `webhook-id` of each attempt.", _TEXT),
+        "position": _described("The public change that it is about.", _COUNT),
+        "outcome": _one_of(("waiting", "delivered", "given_up")),
+        "next_attempt_at": _or_null(_TIME),
+        "attempts": _list_of(attempt),
+    }
+    return {
+        "Webhook": _object("Where a partner has public changes sent.", webhook),
+        "CreatedWebhook": _object("A webhook that was made.", {**webhook, "secret": secret}),
+        "WebhookList": _object(
+            "The partner's webhooks, oldest first.", {"items": _list_of(refer("Webhook"))}
+        ),
+        "WebhookSecret": _object("A new secret.", {"secret": secret}),
+        "Delivery": _object("What became of one message.", delivery),
+        "DeliveryPage": _page("Messages to a webhook, the newest first.", "Delivery"),
+        "ReplayAnswer": _object("How many messages are sent again.", {"messages": _COUNT}),
     }
 
 

@@ -34,6 +34,7 @@ from . import (
     statistics,
     stream,
     vocabulary,
+    webhooks,
 )
 from .parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_POSITION, MAX_SEARCH_LENGTH
 from .rate_limits import UNLIMITED
@@ -50,6 +51,7 @@ EVENTS: Final = "events"
 AUDIT: Final = "audit"
 STATISTICS: Final = "statistics"
 FEEDS: Final = "feeds"
+WEBHOOKS: Final = "webhooks"
 SERVICE: Final = "service"
 
 TAGS: Final = {
@@ -58,6 +60,7 @@ TAGS: Final = {
     AUDIT: "Who read what, for keys that watch over the others; and logs that anyone can check.",
     STATISTICS: "Counts of persons, on any day, as known at any time.",
     FEEDS: "Atom (RFC 4287) and JSON Feed 1.1: one entry for each public change.",
+    WEBHOOKS: "Public changes, sent to an address and signed as in Standard Webhooks 1.0.",
     SERVICE: "The service itself, and the words it uses.",
 }
 
@@ -424,6 +427,91 @@ OPERATIONS: Final = (
     _feed(feeds.read_state_feed, "read_state_feed", "state_file"),
     _feed(feeds.read_state_archive, "read_state_archive", "state_code", "archive"),
     Operation(
+        handler=webhooks.add_webhook,
+        id="add_webhook",
+        tag=WEBHOOKS,
+        schema="CreatedWebhook",
+        parameters=("Idempotency-Key",),
+        body="NewWebhook",
+        needs_key=True,
+        outcomes={"201": "It was made."},
+    ),
+    Operation(
+        handler=webhooks.list_webhooks,
+        id="list_webhooks",
+        tag=WEBHOOKS,
+        schema="WebhookList",
+        parameters=("lang",),
+        needs_key=True,
+    ),
+    Operation(
+        handler=webhooks.read_webhook,
+        id="get_webhook",
+        tag=WEBHOOKS,
+        schema="Webhook",
+        parameters=("webhook", "lang"),
+        needs_key=True,
+    ),
+    Operation(
+        handler=webhooks.delete_webhook,
+        id="delete_webhook",
+        tag=WEBHOOKS,
+        schema=None,
+        parameters=("webhook",),
+        needs_key=True,
+        outcomes={"204": "It is forgotten."},
+        problems=("unavailable",),
+    ),
+    Operation(
+        handler=webhooks.pause_webhook,
+        id="pause_webhook",
+        tag=WEBHOOKS,
+        schema="Webhook",
+        parameters=("webhook",),
+        needs_key=True,
+        outcomes={"200": "It is paused."},
+        problems=("unavailable",),
+    ),
+    Operation(
+        handler=webhooks.resume_webhook,
+        id="resume_webhook",
+        tag=WEBHOOKS,
+        schema="Webhook",
+        parameters=("webhook",),
+        body="Resumption",
+        optional=True,
+        needs_key=True,
+        outcomes={"200": "It goes on."},
+    ),
+    Operation(
+        handler=webhooks.rotate_secret,
+        id="rotate_webhook_secret",
+        tag=WEBHOOKS,
+        schema="WebhookSecret",
+        parameters=("webhook", "Idempotency-Key"),
+        needs_key=True,
+        outcomes={"200": "The new secret."},
+        problems=("unavailable",),
+    ),
+    Operation(
+        handler=webhooks.replay_deliveries,
+        id="replay_deliveries",
+        tag=WEBHOOKS,
+        schema="ReplayAnswer",
+        parameters=("webhook",),
+        body="Replay",
+        needs_key=True,
+        outcomes={"202": "They are sent again."},
+    ),
+    Operation(
+        handler=webhooks.list_deliveries,
+        id="list_deliveries",
+        tag=WEBHOOKS,
+        schema="DeliveryPage",
+        parameters=("webhook", *_PAGE, "lang"),
+        needs_key=True,
+    ),
+    Operation(
         handler=vocabulary.get_vocabulary, id="get_vocabulary", tag=SERVICE, schema="Vocabulary"
     ),
     Operation(handler=health.read_index, id="get_index", tag=SERVICE, schema="Index"),
@@ -518,6 +606,7 @@ PARAMETERS: Final[dict[str, Json]] = {
     "event": _path(
         "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
     ),
+    "webhook": _path("The id of a webhook.", _TEXT),
     "file": _path("The code of a case and `.atom` or `.json`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
     "code": _path("The code of a case.", _TEXT, example="KZ-7Q3K-9F2M"),
     "archive": _path(

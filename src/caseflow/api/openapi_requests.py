@@ -26,6 +26,7 @@ from .judgements import (
     VisibilityChange,
 )
 from .persons import ConsentChange, Merge, SubjectChange, Unmerge
+from .webhooks import NewWebhook, Replay, Resumption
 
 Schema = dict[str, Any]
 Schemas = dict[str, Schema]
@@ -94,6 +95,17 @@ _EXPLAINED: Final = {
     "rank_against": "Whether it is held to be wrong, and not only doubted.",
     "note": "For partners and reviewers; never public.",
     "decision": "Whether it may have its effect on the public.",
+    "NewWebhook.url": "Where to: https, and an address of the public internet.",
+    "NewWebhook.description": "For yourselves.",
+    "NewWebhook.filters": "Which public changes are wanted; by default all.",
+    "WebhookFilters.case": "Of this case, by its code or id.",
+    "WebhookFilters.headline": "Of cases that had this headline before or after the change.",
+    "WebhookFilters.type": "About events of this type.",
+    "WebhookFilters.host_state": "Of cases in this host state (ISO 3166-1 alpha-2).",
+    "WebhookFilters.recalls": "Corrections and withdrawals alone.",
+    "Replay.from": "The first public position.",
+    "Replay.to": "The last one.",
+    "skip": "Go on with what comes from now on, and give up what has waited.",
     "into": "The case that stays: its id, or `ext:` and your own name for it.",
     "from": "The case that this one is not of the same person as; by default that it went into.",
 }
@@ -345,6 +357,9 @@ EXAMPLES_OF_RECORD_EVENTS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     SubjectChange: {"subject": EXAMPLE_OPENING["subject"]},
     Merge: {"into": "ext:case-2"},
     Grounds: {"reason": "The person asked for it.", "legal_basis": "Withdrawal of consent"},
+    NewWebhook: {"url": "https://newsroom.example/caseflow", "filters": {"host_state": "KZ"}},
+    Replay: {"from": 1, "to": 50},
+    Resumption: {"skip": True},
     Unmerge: {},
 }
 """A body of each request about the record."""

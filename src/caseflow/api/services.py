@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from threading import BoundedSemaphore
 from typing import Final
@@ -15,6 +15,7 @@ from anyio import to_thread
 from litestar import Request
 from litestar.datastructures import State
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from caseflow.domain.case import Case
 from caseflow.domain.errors import UnavailableError
@@ -36,6 +37,8 @@ from caseflow.projections.public.history import get_sequence
 from caseflow.proof.publisher import Publisher
 from caseflow.proof.served import ServedLog
 from caseflow.proof.source import LogName
+from caseflow.push.addresses import Network
+from caseflow.push.webhooks import Webhooks
 
 from .auth import Authenticator
 from .bodies import read_body, require_json
@@ -79,6 +82,13 @@ class Services(Struct, frozen=True, kw_only=True):
     # None where this process does not follow the logs.
     publisher: Publisher | None
     streams: Streams
+    webhooks: Webhooks
+    webhook_networks: Sequence[Network]
+    # Has what is to be delivered looked at; never blocks.
+    wake_deliverer: Callable[[], None]
+    # Connections for what is not in the log: short transactions.
+    read: Callable[[], AbstractContextManager[Connection]]
+    write: Callable[[], AbstractContextManager[Connection]]
     # For those who wait for a position.
     places: BoundedSemaphore = msgspec.field(default_factory=lambda: BoundedSemaphore(MAX_WAITING))
 

@@ -6,7 +6,6 @@ HTML Living Standard, section 9.2.
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
-from uuid import UUID
 
 from anyio.to_thread import run_sync
 from litestar import route
@@ -14,8 +13,6 @@ from litestar.response import Stream
 
 from caseflow.domain.errors import (
     InvalidInputError,
-    NotFoundError,
-    WithdrawnError,
 )
 from caseflow.domain.vocabulary import TYPES
 from caseflow.eventstore.reading import Snapshot
@@ -23,6 +20,7 @@ from caseflow.projections.public import windows
 from caseflow.projections.public.history import get_sequence
 from caseflow.projections.public.windows import Feed
 
+from .followed import find_followed_case
 from .parameters import (
     Query,
     invalid_header,
@@ -34,7 +32,6 @@ from .parameters import (
     parse_position,
     read_query,
 )
-from .reading import MergedError, find_case_id, get_public_case
 from .routes import GET_AND_HEAD
 from .services import AnyRequest, Services, services_of
 from .streams import Feeds
@@ -92,7 +89,10 @@ def _parse_start(request: AnyRequest, query: Query) -> tuple[str, int | None]:
 def list_feeds(services: Services, snapshot: Snapshot, query: Query) -> Iterator[Feed]:
     """Yield the feeds that must have a change."""
     if "case" in query:
-        yield Feed(windows.CASES, case_id=_find_case(services, snapshot, query["case"]))
+        case_id = find_followed_case(services, snapshot, query["case"])
+        if case_id is None:
+            raise invalid_parameter("case", "must be the code or id of a public case")
+        yield Feed(windows.CASES, case_id=case_id)
     if (headline := parse_headline(query)) is not None:
         yield Feed(windows.HEADLINES, headline)
     if (type_ := query.get("type")) is not None:
@@ -103,18 +103,6 @@ def list_feeds(services: Services, snapshot: Snapshot, query: Query) -> Iterator
         yield Feed(windows.STATES, host_state)
     if parse_flag(query, "recalls"):
         yield Feed(windows.RECALLS)
-
-
-def _find_case(services: Services, snapshot: Snapshot, name: str) -> UUID:
-    """Return a case that is public, or was: whoever follows it is to learn what becomes of it."""
-    try:
-        case_id = find_case_id(services, snapshot, None, name)
-        get_public_case(snapshot, case_id)
-    except (MergedError, WithdrawnError):
-        return case_id
-    except NotFoundError:
-        raise invalid_parameter("case", "must be the code or id of a public case") from None
-    return case_id
 
 
 async def _nothing() -> AsyncIterator[bytes]:
