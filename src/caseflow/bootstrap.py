@@ -78,6 +78,7 @@ ERASURE_SECONDS: Final = 1.0
 CACHED_DOCUMENTS: Final = 2_000
 CACHED_ENTRIES: Final = 20_000
 CACHED_NUMBERS: Final = 200
+CACHED_CALENDARS: Final = 50
 NEWEST_EVENTS: Final = 1_000
 
 logger = logging.getLogger(__name__)
@@ -509,7 +510,7 @@ def make_services(house: House) -> "Services":
     from caseflow.api.conditional import Document
     from caseflow.api.events import encode_published
     from caseflow.api.rate_limits import RateLimits
-    from caseflow.api.services import Services
+    from caseflow.api.services import CalendarDocument, Services
     from caseflow.api.streams import Streams
 
     settings = house.settings
@@ -517,7 +518,8 @@ def make_services(house: House) -> "Services":
     documents: Cache[Document] = Cache(CACHED_DOCUMENTS)
     entries: Cache[bytes] = Cache(CACHED_ENTRIES)
     numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
-    for cache in (documents, entries, numbers):
+    calendars: Cache[CalendarDocument] = Cache(CACHED_CALENDARS)
+    for cache in (documents, entries, numbers, calendars):
         house.eraser.on_erased(cache.clear)
     return Services(
         base_url=settings.base_url,
@@ -542,6 +544,7 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        calendars=calendars,
         discloser=Discloser(house.keys),
         logs=house.served_logs,
         publisher=house.publisher if house.is_publishing else None,
@@ -555,6 +558,7 @@ def make_services(house: House) -> "Services":
         webhooks=house.webhooks,
         webhook_networks=settings.webhook_networks,
         wake_deliverer=house.wake_deliverer,
+        read_secret=house.keys.get_secret,
         read=house.read,
         write=house.write,
     )

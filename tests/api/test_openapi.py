@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from caseflow.api.app import create_app
+from caseflow.api.calendars import NewCalendar
 from caseflow.api.figures import FigureCorrection
 from caseflow.api.imports import NDJSON
 from caseflow.api.openapi import make_openapi, render_openapi
@@ -191,6 +192,7 @@ class Caller:
         self.case: dict[str, Any] = {}
         self.event: dict[str, Any] = {}
         self.webhook: dict[str, Any] = {}
+        self.calendar: dict[str, Any] = {}
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         content = msgspec.json.encode(body)
@@ -209,7 +211,8 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
             "CASEFLOW_SIGNING_KEY_FILE": str(folder / "signing.key"),
         }
     )
-    scopes = {"all": ["events:write", "events:publish", "audit:read"], "poor": ["review"]}
+    every = ["events:write", "events:publish", "audit:read", "restricted:read"]
+    scopes = {"all": every, "poor": ["review"]}
     with open_house(settings) as house:
         partner_id = uuid4()
         with house.write() as connection:
@@ -260,6 +263,10 @@ def _fill(caller: Caller) -> None:
     check_answer("add_webhook", made)
     assert made.status_code == 201
     caller.webhook = made.json()
+    made = caller.post("/v1/calendars", EXAMPLES_OF_RECORD_EVENTS[NewCalendar])
+    check_answer("make_calendar", made)
+    assert made.status_code == 201
+    caller.calendar = made.json()
 
 
 def addresses(caller: Caller) -> dict[str, list[str]]:
@@ -322,6 +329,8 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "read_type_archive": ["/feeds/types/person.died/archive/1.json"],
         "read_state_feed": ["/feeds/states/KZ.atom", "/feeds/states/KZ.json"],
         "read_state_archive": ["/feeds/states/KZ/archive/1.atom"],
+        "list_calendars": ["/v1/calendars"],
+        "read_calendar": [f"/v1/calendars/{caller.calendar['address'].rpartition('/')[2]}"],
         "list_webhooks": ["/v1/webhooks"],
         "get_webhook": [f"/v1/webhooks/{caller.webhook['id']}"],
         "list_deliveries": [f"/v1/webhooks/{caller.webhook['id']}/deliveries?limit=2"],
@@ -474,6 +483,12 @@ def test_changes_of_webhooks_are_answered_as_the_document_says(caller: Caller) -
         assert answer.status_code == status, (operation_id, answer.text)
         check_answer(operation_id, answer)
     check_answer("delete_webhook", caller.client.delete(address, headers=caller.keyed))
+
+
+def test_a_calendar_is_revoked_as_the_document_says(caller: Caller) -> None:
+    made = caller.post("/v1/calendars", {}).json()
+    answer = caller.client.delete(f"/v1/calendars/{made['id']}", headers=caller.keyed)
+    check_answer("revoke_calendar", answer)
 
 
 def test_the_same_case_again_answers_200_as_the_document_says(caller: Caller) -> None:

@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from . import (
     bundles,
+    calendars,
     cases,
     changes,
     erasures,
@@ -62,6 +63,10 @@ HANDLERS = (
     events.read_event,
     events.follow_log,
     stream.follow_stream,
+    calendars.make_calendar,
+    calendars.list_all_calendars,
+    calendars.revoke_calendar,
+    calendars.read_calendar,
     webhooks.add_webhook,
     webhooks.list_webhooks,
     webhooks.read_webhook,

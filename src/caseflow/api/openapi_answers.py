@@ -38,6 +38,7 @@ def make_answer_schemas() -> Schemas:
         **_changes(),
         **_feeds(),
         **_vocabulary(),
+        **_calendars(),
         **_webhooks(),
         **_service(),
         **_problem(),
@@ -209,6 +210,23 @@ def _events() -> Schemas:
         "Preview": _preview(),
         "EventPage": _page("Events, a page of them, oldest first.", "Event"),
         "LogPage": _page("Events after a position, in order.", "Event", {"position": position}),
+    }
+
+
+def _calendars() -> Schemas:
+    calendar = {
+        "id": _ID,
+        "host_state": _described("Cases of this state alone.", _or_null(_STATE)),
+        "created_at": _TIME,
+        "last_read_at": _described("To the minute; null where it never was.", _or_null(_TIME)),
+    }
+    address = _described("What a calendar program subscribes to; told this once.", _ADDRESS)
+    return {
+        "Calendar": _object("A secret address at which legal clocks are read.", calendar),
+        "CreatedCalendar": _object("A calendar that was made.", {**calendar, "address": address}),
+        "CalendarList": _object(
+            "The partner's calendars, oldest first.", {"items": _list_of(refer("Calendar"))}
+        ),
     }
 
 

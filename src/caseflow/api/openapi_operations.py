@@ -16,6 +16,7 @@ from caseflow.domain.vocabulary import ORDERS, TYPES
 
 from . import (
     bundles,
+    calendars,
     cases,
     changes,
     erasures,
@@ -427,6 +428,43 @@ OPERATIONS: Final = (
     _feed(feeds.read_state_feed, "read_state_feed", "state_file"),
     _feed(feeds.read_state_archive, "read_state_archive", "state_code", "archive"),
     Operation(
+        handler=calendars.make_calendar,
+        id="make_calendar",
+        tag=CASES,
+        schema="CreatedCalendar",
+        parameters=("Idempotency-Key",),
+        body="NewCalendar",
+        optional=True,
+        scope="restricted:read",
+        outcomes={"201": "It was made."},
+    ),
+    Operation(
+        handler=calendars.list_all_calendars,
+        id="list_calendars",
+        tag=CASES,
+        schema="CalendarList",
+        parameters=("lang",),
+        scope="restricted:read",
+    ),
+    Operation(
+        handler=calendars.revoke_calendar,
+        id="revoke_calendar",
+        tag=CASES,
+        schema=None,
+        parameters=("calendar",),
+        scope="restricted:read",
+        outcomes={"204": "Its address leads nowhere."},
+        problems=("unavailable",),
+    ),
+    Operation(
+        handler=calendars.read_calendar,
+        id="read_calendar",
+        tag=CASES,
+        schema=None,
+        media_type="text/calendar",
+        parameters=("calendar_file", *_LANGUAGE),
+    ),
+    Operation(
         handler=webhooks.add_webhook,
         id="add_webhook",
         tag=WEBHOOKS,
@@ -607,6 +645,10 @@ PARAMETERS: Final[dict[str, Json]] = {
         "The event: its id, or `ext:` and your own name for it, percent-encoded.", _TEXT
     ),
     "webhook": _path("The id of a webhook.", _TEXT),
+    "calendar": _path("The id of a calendar.", _TEXT),
+    "calendar_file": _path(
+        "The secret of a calendar and `.ics`.", _TEXT, name="calendar", example="c2VjcmV0.ics"
+    ),
     "file": _path("The code of a case and `.atom` or `.json`.", _TEXT, example="KZ-7Q3K-9F2M.atom"),
     "code": _path("The code of a case.", _TEXT, example="KZ-7Q3K-9F2M"),
     "archive": _path(

@@ -15,6 +15,7 @@ from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim, Rule, values_of
 from caseflow.eventstore.application import Opening
 from caseflow.eventstore.erasure import Grounds
 
+from .calendars import NewCalendar
 from .figures import FigureCorrection, FigureReport
 from .judgements import (
     HAVE_REASONS,
@@ -105,6 +106,7 @@ _EXPLAINED: Final = {
     "WebhookFilters.recalls": "Corrections and withdrawals alone.",
     "Replay.from": "The first public position.",
     "Replay.to": "The last one.",
+    "NewCalendar.host_state": "Cases in this host state alone (ISO 3166-1 alpha-2).",
     "skip": "Go on with what comes from now on, and give up what has waited.",
     "into": "The case that stays: its id, or `ext:` and your own name for it.",
     "from": "The case that this one is not of the same person as; by default that it went into.",
@@ -360,6 +362,7 @@ EXAMPLES_OF_RECORD_EVENTS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     NewWebhook: {"url": "https://newsroom.example/caseflow", "filters": {"host_state": "KZ"}},
     Replay: {"from": 1, "to": 50},
     Resumption: {"skip": True},
+    NewCalendar: {"host_state": "KZ"},
     Unmerge: {},
 }
 """A body of each request about the record."""

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from threading import BoundedSemaphore
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -56,6 +56,13 @@ MAX_AHEAD: Final = 1_000_000
 AnyRequest = Request[object, object, State]
 
 
+class CalendarDocument(Struct, frozen=True):
+    """A calendar, and the claims that it tells of, in the shape in which reads are found."""
+
+    document: Document
+    reads: tuple[dict[str, Any], ...]
+
+
 class Services(Struct, frozen=True, kw_only=True):
     """The rooms that a request may enter."""
 
@@ -77,6 +84,7 @@ class Services(Struct, frozen=True, kw_only=True):
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
+    calendars: Cache[CalendarDocument]
     discloser: Discloser
     logs: Mapping[LogName, ServedLog]
     # None where this process does not follow the logs.
@@ -86,6 +94,8 @@ class Services(Struct, frozen=True, kw_only=True):
     webhook_networks: Sequence[Network]
     # Has what is to be delivered looked at; never blocks.
     wake_deliverer: Callable[[], None]
+    # A secret of the deployment, by its name.
+    read_secret: Callable[[str], bytes]
     # Connections for what is not in the log: short transactions.
     read: Callable[[], AbstractContextManager[Connection]]
     write: Callable[[], AbstractContextManager[Connection]]

@@ -11,9 +11,13 @@ from msgspec import Struct
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
-    """One limit: its number (the unit is in its name), what it says, and where it stands."""
+    """One limit: its number (the unit is in its name), what it says, and where it stands.
+
+    starts_with: the type of the claim from which it is counted.
+    """
 
     value: int
+    starts_with: str
     says: str
     source: str
 

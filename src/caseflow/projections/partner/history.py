@@ -3,6 +3,7 @@
 The words of an event are read from the log, under its case's key.
 """
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -161,6 +162,13 @@ def _visibility_of(event: Event) -> Visibility:
 
 
 _COLUMNS: Final = Placed._fields
+
+
+def list_cases_with(connection: Connection, view_set: str, types: Collection[str]) -> list[UUID]:
+    """Return the cases that have an event of one of these types, whoever may read it."""
+    table = partner_events[view_set]
+    query = select(table.c.case_id).where(table.c.type.in_(sorted(types))).distinct()
+    return list(connection.scalars(query.order_by(table.c.case_id)))
 
 
 def find_event(connection: Connection, view_set: str, event_id: UUID) -> Placed | None:
