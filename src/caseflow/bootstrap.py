@@ -59,6 +59,7 @@ from caseflow.proof.source import Log, LogName
 from caseflow.push.delivering import Deliverer, Render
 from caseflow.push.sending import Reach
 from caseflow.push.webhooks import Webhooks
+from caseflow.push.websub import Announcer
 from caseflow.settings import Settings, SettingsError, read_settings
 
 # The framework takes most of a second to load, and most commands do without it.
@@ -164,6 +165,7 @@ class House:
         }
         self.webhooks = Webhooks(self.keys.get_secret)
         self._deliverer: Deliverer | None = None
+        self._announcer: Announcer | None = None
         self._publishing = threading.Thread(target=self._publish, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -197,6 +199,11 @@ class House:
             Reach(self.settings.webhook_networks),
         )
         self._deliverer.start()
+        if self.settings.websub_hub is not None:
+            self._announcer = Announcer(
+                self.engine, self.reader, self.watcher, self.settings, self.clock
+            )
+            self._announcer.start()
 
     def wake_deliverer(self) -> None:
         """Have what is to be delivered looked at; never blocks."""
@@ -221,6 +228,8 @@ class House:
             timer.stop()
         if self._deliverer is not None:
             self._deliverer.stop()
+        if self._announcer is not None:
+            self._announcer.stop()
         self.publisher.stop()
         self.watcher.stop()
         if self.is_publishing:
@@ -557,6 +566,7 @@ def make_services(house: House) -> "Services":
         ),
         webhooks=house.webhooks,
         webhook_networks=settings.webhook_networks,
+        websub_hub=settings.websub_hub,
         wake_deliverer=house.wake_deliverer,
         read_secret=house.keys.get_secret,
         read=house.read,

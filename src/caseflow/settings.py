@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_PROXIES": "none",
     "CASEFLOW_STREAM_SUBSCRIBERS": "2000",
     "CASEFLOW_WEBHOOK_NETWORKS": "none",
+    "CASEFLOW_WEBSUB_HUB": "none",
     "CASEFLOW_LOG_ORIGIN": "none",
     "CASEFLOW_WITNESSES": "none",
 }
@@ -64,6 +65,7 @@ class Settings:
     proxies: the reverse proxies in front; an address is a network of one.
     stream_subscribers: how many may follow the stream of one process at a time.
     webhook_networks: those that webhooks may lead to although they are not public.
+    websub_hub: the address of the hub that is told of news; None: there is none.
     log_origin: the public log's name; None: the one it has, or one drawn from base_url.
     witnesses: the verifier keys of those whose cosignatures are taken, not read yet.
     """
@@ -84,6 +86,7 @@ class Settings:
     proxies: tuple[Network, ...]
     stream_subscribers: int
     webhook_networks: tuple[Network, ...]
+    websub_hub: str | None
     log_origin: str | None
     witnesses: tuple[str, ...]
 
@@ -119,6 +122,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         proxies=_networks(environ, "CASEFLOW_PROXIES"),
         stream_subscribers=_integer(environ, "CASEFLOW_STREAM_SUBSCRIBERS", highest=100_000),
         webhook_networks=_networks(environ, "CASEFLOW_WEBHOOK_NETWORKS"),
+        websub_hub=_hub(environ, "CASEFLOW_WEBSUB_HUB"),
         log_origin=_origin(environ, "CASEFLOW_LOG_ORIGIN"),
         witnesses=_witnesses(environ, "CASEFLOW_WITNESSES"),
     )
@@ -209,6 +213,18 @@ def _base_url(environ: Mapping[str, str], variable: str, host: str, port: int) -
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise SettingsError(variable, "must not hold a query, a fragment or a password")
     return url.rstrip("/")
+
+
+def _hub(environ: Mapping[str, str], variable: str) -> str | None:
+    url = _text(environ, variable)
+    if url == "none":
+        return None
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(variable, "must be the http or https address of a hub, or none")
+    if parts.fragment or "@" in parts.netloc:
+        raise SettingsError(variable, "must not hold a fragment or a password")
+    return url
 
 
 def _split(url: str) -> SplitResult | None:

@@ -212,7 +212,16 @@ def _read(request: AnyRequest, name: FeedName) -> Response[bytes]:
         cache_control=PUBLIC,
         vary=("Accept-Language",),
         language=language,
+        headers=_link_to_hub(services, name, language),
     )
+
+
+def _link_to_hub(services: Services, name: FeedName, language: str) -> dict[str, str]:
+    """Return the header that names the hub and the document (WebSub, section 4)."""
+    if services.websub_hub is None or name.archive is not None:
+        return {}
+    topic = f"{services.base_url}{name.path}?lang={language}"
+    return {"Link": f'<{services.websub_hub}>; rel="hub", <{topic}>; rel="self"'}
 
 
 def _list_clocks(name: FeedName) -> tuple[str, ...]:
@@ -272,7 +281,7 @@ class _Making:
         self._services = services
         self._snapshot = snapshot
         self._where = snapshot.connection, snapshot.view_set
-        self._site = Site(services.base_url, services.name)
+        self._site = Site(services.base_url, services.name, services.websub_hub)
         self._name = name
         self._language = language
         self._moment = moment

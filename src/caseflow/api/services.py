@@ -92,6 +92,8 @@ class Services(Struct, frozen=True, kw_only=True):
     streams: Streams
     webhooks: Webhooks
     webhook_networks: Sequence[Network]
+    # Where subscribers of feeds subscribe to news; None where there is no hub.
+    websub_hub: str | None
     # Has what is to be delivered looked at; never blocks.
     wake_deliverer: Callable[[], None]
     # A secret of the deployment, by its name.

@@ -79,8 +79,8 @@ def render_feed(
     """Return a JSON Feed document in UTF-8, its items in the given order.
 
     items: what `render_item` returned, and nothing else: they are pasted unread.
-    head: `self_href` becomes `feed_url`, `alternate_href` `home_page_url`, and the link to the
-    archive before it `next_url`.
+    head: `self_href` becomes `feed_url`, `alternate_href` `home_page_url`, the link to the archive
+    before it `next_url`, and that to a hub `hubs`.
     Raises ValueError for a time without a zone.
     """
     said: dict[str, Any] = {"version": VERSION, "title": head.title}
@@ -90,6 +90,8 @@ def render_feed(
     for link in head.links:
         if link.rel == "prev-archive":
             said["next_url"] = link.href
+        if link.rel == "hub":
+            said["hubs"] = [{"type": "WebSub", "url": link.href}]
     said |= {
         "language": head.language,
         "authors": [{"name": head.author}],

@@ -66,10 +66,14 @@ _FALLBACK: Final = {"ru": ("ru", "kk", "en"), "kk": ("kk", "ru", "en"), "en": ("
 
 
 class Site(NamedTuple):
-    """Whose feeds these are: the deployment's address, without a slash at the end, and its name."""
+    """Whose feeds these are: the deployment's address, without a slash at the end, and its name.
+
+    hub: where subscribers of documents subscribe to news of them (WebSub, section 4).
+    """
 
     base_url: str
     name: str
+    hub: str | None = None
 
 
 class FeedName(NamedTuple):
@@ -135,6 +139,8 @@ def make_head(
         return f"{site.base_url}{name.path_of(archive)}?lang={language}"
 
     links = [Link(address(n), rel, ATOM) for rel, n in _list_places(name, window)]
+    if site.hub is not None and name.archive is None:
+        links.append(Link(site.hub, "hub"))
     return FeedHead(
         # The same in every document and language.
         id=f"{site.base_url}{name.path_of(None)}",
