@@ -13,11 +13,23 @@ from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import TYPES
 from caseflow.projections.public import feed
 
-from .conftest import AUTHOR, KINDS, Json, Partner, Service, copy_settings, pointers, problem, serve
+from .conftest import (
+    AUTHOR,
+    KINDS,
+    Json,
+    Partner,
+    Service,
+    copy_settings,
+    items,
+    pointers,
+    problem,
+    serve,
+)
 from .mirrors import mirror, read_page, walk
 from .scenes import act, change, check, claim, read_feed
 from .test_erasure import erase
 from .test_feeds import LANGUAGES, ids, parse
+from .test_stream import collect, list_numbers
 
 GRANTED: Final = "/feeds/types/extradition.granted.atom"
 REMOVED: Final = "/feeds/types/wanted.removed.atom"
@@ -511,6 +523,25 @@ def test_a_mirror_of_any_feed_holds_what_was_published_and_not_withdrawn(
     check_mirrors()
 
 
+def check_followers(service: Service) -> None:
+    """Assert that the log and the stream hold the same, and words where the mirror has them."""
+    told: list[Json] = []
+    while found := items(
+        service.get("/v1/events", after=told[-1]["position"] if told else 0, limit=500)
+    ):
+        told += found
+    assert [one["position"] for one in told] == list(range(1, len(told) + 1))
+    sent = collect(service, "")
+    assert [(int(one.id), one.event) for one in sent] == [(e["position"], e["kind"]) for e in told]
+    assert [one.data for one in sent] == told
+    held = mirror(service, "/feeds/all.atom")
+    with_words = [e["position"] for e in told if "occurred" in e]
+    numbers = list_numbers(service)
+    assert with_words == sorted(
+        numbers[urn] for urn in held if told[numbers[urn] - 1]["kind"] != "withdrawn"
+    )
+
+
 def go_on(history: History, steps: list[Any], draws: Any) -> None:
     for step in steps:
         what, choice, *more = step
@@ -519,6 +550,7 @@ def go_on(history: History, steps: list[Any], draws: Any) -> None:
     history.follow()
     readable, service = history.readable(), history.service
     assert mirror(service, "/feeds/all.atom").keys() == readable.keys()
+    check_followers(service)
     for state in ("KZ", "KG"):
         wanted = {i for i, item in readable.items() if item["_caseflow"]["host_state"] == state}
         assert mirror(service, f"/feeds/states/{state}.atom").keys() == wanted

@@ -217,7 +217,7 @@ def test_filters_have_what_the_feeds_have(service: Service) -> None:
 def list_numbers(service: Service) -> dict[str, int]:
     """Return the position of each entry that there ever was, by its id."""
     with begin_read(service.engine) as connection:
-        found = list_publications(connection, 0, 1_000)
+        found = list_publications(connection, 0, 1_000_000)
     return {one.record.entry_id.urn: one.record.sequence for one in found}
 
 
