@@ -26,10 +26,12 @@ from caseflow.api.streams import Feeds, Streams
 from caseflow.database import begin_read
 from caseflow.eventstore.publications import list_publications
 from caseflow.eventstore.schema import migrate, migrate_keys
+from tests.browser import find_chromium, open_page
 from tests.canaries import Canaries
 from tests.checks import check_absent
 from tests.houses import GIVE_UP_SECONDS
 from tests.served import ServedHouse, find_free_port, served_house
+from tests.test_docs_examples import ROOT, list_blocks, section
 
 from .conftest import AUTHOR, KINDS, Json, Partner, Service, items, pointers, problem
 from .mirrors import walk
@@ -434,3 +436,33 @@ def read_until(connection: socket.socket, wanted: bytes) -> None:
         more = connection.recv(65_536)
         assert more, data
         data += more
+
+
+# -- in a browser ---------------------------------------------------------------------------------
+
+
+def test_the_example_for_browsers_gets_every_change(embedded: Live, tmp_path: Path) -> None:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    page = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    (block,) = (b for b in list_blocks(section(page, "The stream")) if b.language == "js")
+    script = block.text.replace("http://127.0.0.1:8000", embedded.house.url)
+    # What it writes to the console is kept, to be looked at.
+    kept = "window.kept = []; console.log = (...told) => window.kept.push(told);"
+    case = embedded.author.open()
+    with open_page(program, tmp_path, f"{embedded.house.url}/schema") as shown:
+        shown.wait_for("document.readyState === 'complete'")
+        shown.evaluate(f"{kept}{script}")
+        shown.wait_for("source.readyState === EventSource.OPEN")
+        told = embedded.author.tell(case, "extradition.granted")
+        act(embedded.author, told, "retractions", {"reason": "false"})
+        shown.wait_for("window.kept.length === 2")
+        # A browser comes again by itself, with the last id.
+        embedded.house.kill()
+        embedded.house.start()
+        embedded.house.wait_until_ready()
+        embedded.author.tell(case, "person.died")
+        shown.wait_for("window.kept.length === 3")
+        found = shown.evaluate("window.kept.map(([id, change]) => [id, change.kind])")
+    assert found == [["1", "published"], ["2", "withdrawn"], ["3", "published"]]
