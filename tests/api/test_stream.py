@@ -24,6 +24,7 @@ from caseflow.api.services import Services
 from caseflow.api.stream import list_feeds
 from caseflow.api.streams import Feeds, Streams
 from caseflow.database import begin_read
+from caseflow.domain.errors import UnavailableError
 from caseflow.eventstore.publications import list_publications
 from caseflow.eventstore.schema import migrate, migrate_keys
 from tests.browser import find_chromium, open_page
@@ -399,6 +400,16 @@ def test_no_more_follow_than_may(request: pytest.FixtureRequest, tmp_path: Path)
             with suppress(AssertionError), live.source().connect():
                 break
             assert time.monotonic() < deadline
+
+
+def test_no_address_takes_all_places(light: Service) -> None:
+    found = light.client.app.state.services.streams
+    most = found._most // streams.ADDRESS_SHARE
+    found._addresses[b"here"] = most
+    with pytest.raises(UnavailableError):
+        found.require_place(b"here")
+    found.require_place(b"elsewhere")
+    found.require_place(None)
 
 
 def test_a_thousand_wait_without_a_thread_of_their_own(embedded: Live) -> None:

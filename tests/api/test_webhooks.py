@@ -225,6 +225,19 @@ def test_a_range_is_sent_again_under_the_ids_it_had(light_scene: Scene) -> None:
         assert pointers(scene.author.post(path, body)) == [pointer]
 
 
+def test_a_replay_may_be_ahead_of_what_was_told(light_scene: Scene) -> None:
+    scene, case = light_scene, light_scene.author.open()
+    webhook = scene.add()
+    scene.do(webhook, "pause")
+    for year in (1900, 1901):
+        scene.author.tell(case, "wanted.removed", str(year))
+    scene.do(webhook, "replays", {"from": 1, "to": 2})
+    scene.do(webhook, "resume")
+    scene.author.tell(case, "wanted.removed", "1902")
+    wait_until(lambda: {m.data["position"] for m in scene.receiver.messages} == {1, 2, 3})
+    assert len({m.id for m in scene.receiver.messages}) == 3
+
+
 def test_for_a_day_two_secrets_sign(light_scene: Scene) -> None:
     scene = light_scene
     webhook = scene.add()

@@ -30,6 +30,7 @@ def upgrade() -> None:
         "webhook_deliveries",
         sa.Column("webhook_id", _UUID, primary_key=True),
         sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("entry_id", _UUID, nullable=False),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("begun_at", sa.BigInteger(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=False),

@@ -164,6 +164,10 @@ class RateLimits:
         refusal.headers.update(standing.headers)
         await refusal.to_asgi_response(app=None, request=request)(scope, receive, send)
 
+    def find_address(self, scope: Any) -> bytes | None:
+        """Return what stands for the address of whoever asks, None for this machine."""
+        return find_reader(scope, self._proxies)
+
     async def _count(self, request: Request[Any, Any, Any]) -> Standing | None:
         address = find_reader(request.scope, self._proxies)
         if "authorization" not in request.headers:

@@ -52,14 +52,16 @@ async def follow_stream(request: AnyRequest) -> Stream:
     which feeds must have a change.
     """
     services = services_of(request)
-    services.streams.require_place()
+    address = services.rate_limits.find_address(request.scope)
+    services.streams.require_place(address)
     after, feeds = await run_sync(_find_start, services, request)
     headers = {
         "Cache-Control": "no-store",
         # nginx would gather what has to leave at once.
         "X-Accel-Buffering": "no",
     }
-    content = _nothing() if request.method == "HEAD" else services.streams.follow(after, feeds)
+    following = services.streams.follow(after, feeds, address)
+    content = _nothing() if request.method == "HEAD" else following
     return Stream(content, media_type=MEDIA_TYPE, headers=headers)
 
 

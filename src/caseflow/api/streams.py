@@ -7,6 +7,7 @@ last change that it was sent.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeAlias
@@ -27,6 +28,8 @@ LOOK_SECONDS: Final = 0.05
 PAGE: Final = 100
 # So many look at the database at once, however many follow: others who ask need threads as well.
 READERS: Final = 4
+# One address may take this part of the places: else one would keep all others away.
+ADDRESS_SHARE: Final = 10
 # For how long a page serves all who ask for the same: they are woken together.
 SHARED_SECONDS: Final = 0.25
 
@@ -72,6 +75,7 @@ class Streams:
         self._pages: dict[tuple[int, Feeds], tuple[float, asyncio.Task[Page]]] = {}
         self._grown = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
+        self._addresses: Counter[bytes | None] = Counter()
         self.subscribers = 0
         """How many follow now."""
 
@@ -84,14 +88,22 @@ class Streams:
         """Have all streams end within a moment; from any thread, or a signal's handler."""
         self._is_stopped = True
 
-    def require_place(self) -> None:
-        """Raise UnavailableError where as many follow as may."""
-        if self.subscribers >= self._most:
+    def require_place(self, address: bytes | None) -> None:
+        """Raise UnavailableError where as many follow as may, of all or from one address."""
+        is_full = self.subscribers >= self._most
+        most_here = max(self._most // ADDRESS_SHARE, 1)
+        if is_full or (address is not None and self._addresses[address] >= most_here):
             raise UnavailableError("as many follow the stream as may; ask again later")
 
-    async def follow(self, after: int, feeds: Feeds) -> AsyncIterator[bytes]:
-        """Yield what is sent to one subscriber, from after a sequence number, without end."""
+    async def follow(
+        self, after: int, feeds: Feeds, address: bytes | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield what is sent to one subscriber, from after a sequence number, without end.
+
+        address: that it is counted with; None where it is this machine's.
+        """
         self.subscribers += 1
+        self._addresses[address] += 1
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         try:
@@ -100,6 +112,8 @@ class Streams:
                 yield chunk
         finally:
             self.subscribers -= 1
+            self._addresses[address] -= 1
+            self._addresses += Counter()
             if not self.subscribers and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
@@ -137,11 +151,19 @@ class Streams:
         head = self._watcher.head
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._forget_pages()
             if self._watcher.head > head or not self.is_running:
                 head = self._watcher.head
                 self._pages.clear()
                 grown, self._grown = self._grown, asyncio.Event()
                 grown.set()
+
+    def _forget_pages(self) -> None:
+        """Forget what serves nobody any more: whoever catches up asks for each page once."""
+        now = time.monotonic()
+        old = [key for key, (at, _) in self._pages.items() if now - at > SHARED_SECONDS]
+        for key in old:
+            del self._pages[key]
 
     async def _share(self, after: int, feeds: Feeds) -> Page:
         """Return the page after a number, which is read once for all who ask at one time."""

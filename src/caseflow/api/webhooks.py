@@ -231,12 +231,12 @@ async def replay_deliveries(request: AnyRequest, webhook: FromPath[str]) -> Resp
                 reason = f"is beyond the end of the log, {end}"
                 raise InvalidInputError("the range is not of this log", [("/to", reason)])
             told = list_followed(*where, feeds, after=asked.first - 1, limit=MOST_REPLAYED + 1)
-        sequences = [c.sequence for c in told.changes if c.sequence <= asked.last]
-        if len(sequences) > MOST_REPLAYED:
+        wanted = [change for change in told.changes if change.sequence <= asked.last]
+        if len(wanted) > MOST_REPLAYED:
             reason = f"holds more than {MOST_REPLAYED:,} changes"
             raise InvalidInputError("the range is too long", [("/to", reason)])
-        services.webhooks.replay(connection, found, sequences, services.clock())
-        return len(sequences)
+        services.webhooks.replay(connection, found, wanted, services.clock())
+        return len(wanted)
 
     count = await _change(request, webhook, work)
     return _answer({"messages": count}, status=202)

@@ -136,10 +136,9 @@ class Deliverer:
                 found = list_followed(*where, feeds, after=after, limit=BATCH)
             if found.position == after:
                 return
-            sequences = [change.sequence for change in found.changes]
             with self._write() as connection:
                 noted = self._webhooks.fan_out(
-                    connection, webhook, sequences, up_to=found.position, at=self._clock()
+                    connection, webhook, found.changes, up_to=found.position, at=self._clock()
                 )
             if not noted:
                 # Another process was faster, or somebody has paused it.

@@ -35,6 +35,7 @@ from caseflow.domain.errors import ConflictError, NotFoundError
 from caseflow.eventstore.tables import metadata
 from caseflow.formats.record import SEED_BYTES
 from caseflow.formats.seal import NONCE_BYTES, seal, unseal
+from caseflow.projections.public.history import Published
 
 from .retrying import find_next_attempt
 
@@ -87,8 +88,10 @@ deliveries = Table(
     "webhook_deliveries",
     metadata,
     Column("webhook_id", Uuid16, primary_key=True),
-    # The public change that the message is about.
+    # The public change that the message is about, and the entry that tells of it: numbers come
+    # again where a backup was restored, and then tell of something else.
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_id", Uuid16, nullable=False),
     Column("outcome", String(10), nullable=False),
     # When it was to be sent first, and when it is to be sent next, by nobody else before then.
     Column("begun_at", BigInteger, nullable=False),
@@ -169,6 +172,7 @@ class Delivery(Struct, frozen=True):
 
     webhook_id: UUID
     sequence: int
+    entry_id: UUID
     outcome: Outcome
     begun_at: int
     next_at: int
@@ -178,12 +182,7 @@ class Delivery(Struct, frozen=True):
     @property
     def message_id(self) -> str:
         """The id of the message, the same at each attempt."""
-        return make_message_id(self.webhook_id, self.sequence)
-
-
-def make_message_id(webhook_id: UUID, sequence: int) -> str:
-    """Return the id of the message about a public change to an endpoint."""
-    return f"msg_{uuid5(webhook_id, str(sequence)).hex}"
+        return f"msg_{uuid5(self.webhook_id, str(self.entry_id)).hex}"
 
 
 def make_secret(random_bytes: Callable[[int], bytes] = os.urandom) -> str:
@@ -309,7 +308,7 @@ class Webhooks:
         self,
         connection: Connection,
         webhook: Webhook,
-        sequences: Sequence[int],
+        changes: Sequence[Published],
         *,
         up_to: int,
         at: int,
@@ -329,28 +328,34 @@ class Webhooks:
         )
         if moved.rowcount != 1:
             return False
-        self._enqueue(connection, webhook.id, sequences, at)
+        self._enqueue(connection, webhook.id, changes, at)
         return True
 
     def replay(
-        self, connection: Connection, webhook: Webhook, sequences: Sequence[int], at: int
+        self, connection: Connection, webhook: Webhook, changes: Sequence[Published], at: int
     ) -> None:
         """Send the messages about these changes again, under the ids that they had."""
-        these = deliveries.c.sequence.in_(list(sequences))
-        own = (deliveries.c.webhook_id == webhook.id, these)
-        connection.execute(delete(deliveries).where(*own))
-        self._enqueue(connection, webhook.id, sequences, at)
+        self._enqueue(connection, webhook.id, changes, at)
 
     def _enqueue(
-        self, connection: Connection, webhook_id: UUID, sequences: Sequence[int], at: int
+        self, connection: Connection, webhook_id: UUID, changes: Sequence[Published], at: int
     ) -> None:
+        # A replay may have been ahead of the endpoint's own position.
+        these = deliveries.c.sequence.in_([change.sequence for change in changes])
+        connection.execute(delete(deliveries).where(deliveries.c.webhook_id == webhook_id, these))
         rows = [
             {
-                "webhook_id": webhook_id, "sequence": sequence, "outcome": WAITING,
-                "begun_at": at, "next_at": at, "failures": 0, "attempts": b"[]",
+                "webhook_id": webhook_id,
+                "sequence": change.sequence,
+                "entry_id": change.entry_id,
+                "outcome": WAITING,
+                "begun_at": at,
+                "next_at": at,
+                "failures": 0,
+                "attempts": b"[]",
             }
-            for sequence in sequences
-        ]  # fmt: skip
+            for change in changes
+        ]
         if rows:
             connection.execute(insert(deliveries), rows)
 
@@ -499,5 +504,12 @@ class Webhooks:
 def _read_delivery(row: Row[Any]) -> Delivery:
     attempts = msgspec.json.decode(bytes(row.attempts), type=tuple[Attempt, ...])
     return Delivery(
-        row.webhook_id, row.sequence, row.outcome, row.begun_at, row.next_at, row.failures, attempts
+        row.webhook_id,
+        row.sequence,
+        row.entry_id,
+        row.outcome,
+        row.begun_at,
+        row.next_at,
+        row.failures,
+        attempts,
     )
