@@ -267,6 +267,7 @@ def _are_lines_rejected(found: Finding) -> bool:
     return set(results) == {"rejected"}
 
 
+_PUSHING: Final = ("add_webhook", "replay_deliveries", "make_calendar")
 _COSIGNING: Final = ("add_cosignatures", "add_full_cosignatures")
 
 EXPLAINED: Final = (
@@ -306,6 +307,11 @@ EXPLAINED: Final = (
         RejectedPositiveData,
         "which notes verify depends on keys and on what was signed",
         lambda found: found.operation in _COSIGNING and found.slug in ("invalid-input", "conflict"),
+    ),
+    Explained(
+        RejectedPositiveData,
+        "where an address may lead, what a filter names and how far the log goes by now",
+        lambda found: found.operation in _PUSHING and found.slug == "invalid-input",
     ),
     Explained(
         JsonSchemaError,

@@ -1,5 +1,6 @@
 """What anyone may see: what was published and nothing else, down to the last byte and number."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from .conftest import (
     serve,
     steady,
 )
+from .test_stream import collect
 
 SOON = "2999-01-01T00:00:00Z"
 NAME = {"text": "Аскар Канарейкин", "language": "ru", "kind": "primary"}
@@ -225,6 +227,10 @@ def look(service: Service, addresses: list[str]) -> dict[tuple[str, str], Any]:
             answer = service.get(address, headers={"Accept-Encoding": encoding})
             headers = {name: answer.headers.get(name) for name in TELLING}
             seen[address, encoding] = (answer.status_code, headers, answer.content)
+    # It has no end: what is sent until there is nothing for a moment.
+    for query in ("", "recalls=true", "host_state=KZ"):
+        sent = json.dumps(collect(service, query), ensure_ascii=False).encode()
+        seen[f"/v1/stream?{query}", ""] = (200, {}, sent)
     return seen
 
 
@@ -253,7 +259,10 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         *(f"/feeds/{feeds}s/{{{feeds}_{rest}" for feeds in ("headline", "type", "state")
           for rest in ("file}", "code}/archive/{archive}")),
         "/feeds/all.json", "/v1/statistics/changes", "/v1/cases/{case}/bundle",
-        "/v1/events/{event}/proof",
+        "/v1/events/{event}/proof", "/v1/stream",
+        # With a key alone, or with a secret.
+        "/v1/webhooks", "/v1/webhooks/{webhook}", "/v1/webhooks/{webhook}/deliveries",
+        "/v1/calendars", "/v1/calendars/{calendar}",
     }  # fmt: skip
 
 
