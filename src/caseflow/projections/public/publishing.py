@@ -260,7 +260,9 @@ class PublicHistory(Projection[View]):
     def _empty(self, *conditions: Any) -> None:
         """Take the words from changes; the last change made is what they went with."""
         table = public_events[self.view.view_set]
-        found = self.view.read(select(table.c.sequence, table.c.case_id).where(*conditions))
+        query = select(table.c.sequence, table.c.case_id).where(*conditions)
+        # In one order: what is recorded of it is found out again when views are checked.
+        found = self.view.read(query.order_by(table.c.sequence))
         gone = [row.sequence for row in found]
         for row in found:
             self._effects_on(row.case_id).gone.append(row.sequence)
