@@ -121,14 +121,15 @@ class Service:
             )
         return Partner(self, partner_id, key, key_id)
 
-    def settle(self) -> None:
-        """Wait until all that is public is signed, which takes a moment."""
+    def settle(self, partner: Partner | None = None) -> None:
+        """Wait until all is signed that is public, or that the partner's key reads of."""
+        name, asker = ("full_log", partner) if partner else ("log", self)
         deadline = time.monotonic() + 10
-        ready = self.get("/readyz").json()
-        while ready["log"]["signed_at"] is None or ready["log"]["size"] < ready["position"]:
+        ready = asker.get("/readyz").json()
+        while ready[name]["signed_at"] is None or ready[name]["size"] < ready["position"]:
             assert time.monotonic() < deadline, ready
             time.sleep(0.02)
-            ready = self.get("/readyz").json()
+            ready = asker.get("/readyz").json()
 
     def revoke(self, partner: Partner) -> None:
         """Revoke the key of a partner."""

@@ -375,6 +375,8 @@ def told(service: Service) -> tuple[Service, Partner, Json, Json]:
     author = service.partner(*AUTHOR)
     case = author.open()
     event = author.tell(case, "wanted.removed", summary={"en": "x" * 1200})
+    service.settle()
+    service.settle(author)
     return service, author, case, event
 
 
