@@ -94,20 +94,20 @@ def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> l
     def read_bytes(size: int) -> Side:
         return lambda: load(limit_url, [make_request("GET", f"/bytes/{size}")] * READS)
 
+    def read_again() -> Outcome:
+        # What was posted meanwhile has changed it.
+        got = httpx.get(deployment.url + feeds[0], headers={"Accept-Encoding": "identity"})
+        return read(feeds, {"If-None-Match": got.headers["etag"]}, 304)()
+
     chosen = [f"/v1/cases/{case}" for case in chance.choices(cases, k=READS)]
     status_size = len(httpx.get(deployment.url + chosen[0]).content)
-    feed = httpx.get(f"{deployment.url}/feeds/all.atom?lang=en")
-    plain = httpx.get(
-        f"{deployment.url}/feeds/all.atom?lang=en", headers={"Accept-Encoding": "identity"}
-    )
-    known = {"If-None-Match": plain.headers["etag"]}
-    assert feed.status_code == 200
     feeds = ["/feeds/all.atom?lang=en"]
+    plain = httpx.get(deployment.url + feeds[0], headers={"Accept-Encoding": "identity"})
     return [
         Job("post", post, echo),
         Job("status", read(chosen), read_bytes(status_size)),
         Job("feed", read(feeds), read_bytes(len(plain.content))),
-        Job("feed, conditional", read(feeds, known, 304), read_bytes(1)),
+        Job("feed, conditional", read_again, read_bytes(1)),
     ]
 
 

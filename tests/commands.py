@@ -231,7 +231,8 @@ def refused_fields(case: Case, command: Command, *, scene: Scene | None = None) 
 
 def snapshot(case: Case) -> dict[str, Any]:
     """Return every field of a case, copied."""
-    return deepcopy(vars(case))
+    # What was worked out of it on the way is no part of it.
+    return deepcopy({name: value for name, value in vars(case).items() if name[0] != "_"})
 
 
 def public_numbers(case: Case) -> list[int]:

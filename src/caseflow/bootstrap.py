@@ -15,6 +15,7 @@ from caseflow.database import begin_read, begin_write, make_engine, wrapped_erro
 from caseflow.domain.errors import CaseflowError
 from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
+from caseflow.eventstore.changes import CaseChanges
 from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
@@ -114,7 +115,10 @@ class House:
         self.reader = LogReader(self.engine, self.mapper)
         self.read_log = ReadLog(self.engine, clock)
         self.ledger = Ledger(settings.ledger_file)
-        self.writer = Writer(self.recorder, self.mapper, self.keys, HouseProjector, self.ledger)
+        self.changes = CaseChanges()
+        self.writer = Writer(
+            self.recorder, self.mapper, self.keys, HouseProjector, self.ledger, self.changes
+        )
         self.cases = Cases(
             self.writer,
             KeyedHash(self.keys.get_secret("lookup")),
@@ -516,9 +520,12 @@ def make_services(house: House) -> "Services":
     """Return what the handlers of the API work with."""
     from caseflow.api.auth import Authenticator
     from caseflow.api.caches import Cache
+    from caseflow.api.case_reads import CaseReads
     from caseflow.api.conditional import Document
     from caseflow.api.events import encode_published
+    from caseflow.api.kept import KeptAnswers
     from caseflow.api.rate_limits import RateLimits
+    from caseflow.api.reading import render_case_now
     from caseflow.api.services import CalendarDocument, Services
     from caseflow.api.streams import Streams
 
@@ -528,7 +535,8 @@ def make_services(house: House) -> "Services":
     entries: Cache[bytes] = Cache(CACHED_ENTRIES)
     numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
     calendars: Cache[CalendarDocument] = Cache(CACHED_CALENDARS)
-    for cache in (documents, entries, numbers, calendars):
+    kept = KeptAnswers(house.changes, lambda: house.watcher.head)
+    for cache in (documents, entries, numbers, calendars, kept):
         house.eraser.on_erased(cache.clear)
     return Services(
         base_url=settings.base_url,
@@ -550,6 +558,9 @@ def make_services(house: House) -> "Services":
         read_log=house.read_log,
         erasures=house.erasures,
         finish_erasures=house.try_to_finish_erasures,
+        changes=house.changes,
+        kept=kept,
+        case_reads=CaseReads(house.reader, house.changes, render_case_now),
         documents=documents,
         entries=entries,
         numbers=numbers,

@@ -40,7 +40,8 @@ def answer_read(
     follow of it, a path without its ending.
     Raises UnavailableError where it cannot be logged.
     """
-    log_reads(services_of(request), caller, rendered)
+    if caller is not None:
+        log_reads(services_of(request), caller, rendered)
     vary = BY_KEY if language is None else (*BY_KEY, "Accept-Language")
     body = encode(rendered)
     return respond(

@@ -32,9 +32,10 @@ from . import (
     vocabulary,
     webhooks,
 )
+from .kept import AskedPublicly, read_request
 from .openapi import read_openapi
 from .problems import EXCEPTION_HANDLERS, problem_page
-from .rate_limits import UNLIMITED
+from .rate_limits import UNLIMITED, refuse
 from .services import Services
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -132,12 +133,35 @@ class Application(Litestar):
         sent = scope.get("raw_path") or b""
         if b"%" in sent:
             scope = {**scope, "path": sent.partition(b"?")[0].decode("ascii", "replace")}
+        if scope["type"] != "http" or scope["path"] in UNLIMITED:
+            await super().__call__(scope, receive, self._with_all_methods(scope, send))
+            return
+        services: Services = self.state.services
+        asked = read_request(scope)
+        if asked is not None:
+            await self._answer_public(services, asked, scope, receive, send)
+            return
         send = self._with_all_methods(scope, send)
-        if scope["type"] == "http" and scope["path"] not in UNLIMITED:
-            limits = self.state.services.rate_limits
-            await limits.answer(super().__call__, scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        await services.rate_limits.answer(super().__call__, scope, receive, send)
+
+    async def _answer_public(
+        self, services: Services, asked: AskedPublicly, scope: Any, receive: Any, send: Any
+    ) -> None:
+        """Answer a GET without a key: with what is kept, else a case, else by the framework."""
+        standing = services.rate_limits.count_address(scope)
+        if standing is not None and standing.is_over:
+            await refuse(standing, scope, receive, send)
+            return
+        kept = services.kept.find(asked)
+        if kept is not None:
+            await send(kept.start)
+            await send(kept.body)
+            return
+        answer: Any = super().__call__
+        if name := asked.case_name:
+            found = await services.case_reads.find(name, asked.language)
+            answer = cases.answer_case(scope, found, asked.language) if found else answer
+        await answer(scope, receive, services.kept.keeping(asked, scope, send))
 
     def _with_all_methods(self, scope: Any, send: Any) -> Any:
         """Return a `send` that mends the answer to OPTIONS.

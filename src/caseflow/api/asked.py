@@ -34,6 +34,11 @@ class Asked:
         self.min_position = parameters.parse_min_position(self._query)
 
     @property
+    def is_plain(self) -> bool:
+        """Return whether nothing is asked for but a language: what there is now."""
+        return not self._query.keys() - {"lang"}
+
+    @property
     def limit(self) -> int:
         """Return how many items a page may hold."""
         return parameters.parse_limit(self._query)

@@ -196,7 +196,7 @@ def _list_entries(
     counted = {
         recorded.event_id: (case, recorded)
         for case, recorded in readable
-        if not is_outvoted(case.facts_for(recorded), case.stances_on(recorded))
+        if not is_outvoted(case.facts_for(recorded), list(case.stances_on(recorded)))
     }
     told = [ToldClaim(c.facts_for(recorded), recorded.claim) for c, recorded in counted.values()]
     main = dossier.main

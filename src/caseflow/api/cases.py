@@ -5,8 +5,9 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
-from litestar import Response, post
+from litestar import Request, Response, post
 from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
 
 from caseflow.domain.errors import NotFoundError
 from caseflow.domain.facts import counts_on
@@ -18,7 +19,9 @@ from caseflow.projections.public.values import WITHDRAWN
 
 from .answers import answer_elsewhere, answer_list, answer_read, answer_write
 from .asked import Asked, Moment
+from .case_reads import FoundCase
 from .duplicates import add_possible_duplicates
+from .kept import may_keep
 from .listing import Lister, PartnerLister, PublicLister, list_page
 from .reading import (
     NO_CASE,
@@ -90,15 +93,31 @@ def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
             if caller is None:
                 found = get_public_case(snapshot, case_id)
                 rendered = read_public_case(snapshot, found, asked.language, moment)
+                if asked.is_plain:
+                    services.keep(request, snapshot, case_id)
             else:
                 rendered = read_case(services, snapshot, caller, case_id, asked.language, moment)
         except MergedError as error:
             return answer_elsewhere(request, f"/v1/cases/{error.case_id}")
+    return _answer_case(request, caller, rendered, asked.language)
+
+
+def answer_case(scope: Any, found: FoundCase, language: str) -> ASGIResponse:
+    """Return the answer of `read_one_case` to a reader without a key who asks for no moment."""
+    request: AnyRequest = Request(scope)
+    may_keep(scope, found.position, found.case_id)
+    answer = _answer_case(request, None, found.rendered, language)
+    return answer.to_asgi_response(app=None, request=request)
+
+
+def _answer_case(
+    request: AnyRequest, caller: Caller | None, rendered: Json, language: str
+) -> Response[bytes]:
     return answer_read(
         request,
         caller,
         rendered,
-        language=asked.language,
+        language=language,
         version=rendered["version"],
         # To a key the case may be one that is not public, and has no feed.
         feed=f"/feeds/cases/{rendered['code']}" if caller is None else None,

@@ -30,7 +30,8 @@ from caseflow.projections.public.windows import Feed, Window
 from .answers import answer_elsewhere
 from .asked import Asked, Moment
 from .conditional import PUBLIC, Document, make_document, respond_document
-from .reading import CODE, MergedError, get_public_case
+from .parameters import CODE
+from .reading import MergedError, get_public_case
 from .rendering import encode
 from .routes import read
 from .services import AnyRequest, Services, services_of
@@ -206,6 +207,8 @@ def _read(request: AnyRequest, name: FeedName) -> Response[bytes]:
         # A merge or another label changes the feed of a case without a change of its own.
         key = (name, language, snapshot.view_set, moment, case, making.find_mark())
         document = services.documents.get(key, making.make)
+        if asked.is_plain:
+            services.keep(request, snapshot)
     return respond_document(
         request,
         document,

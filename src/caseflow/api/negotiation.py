@@ -24,7 +24,7 @@ def choose_language(request: Request[Any, Any, Any]) -> str:
     """
     asked = [value for value in request.query_params.getall("lang", []) if value]
     if not asked:
-        return _preferred(parse_qualities(request.headers.getall("accept-language", [])))
+        return prefers_language(request.headers.getall("accept-language", []))
     if len(asked) > 1 or asked[0] not in LANGUAGES:
         raise invalid_parameter("lang", f"must be one of {', '.join(LANGUAGES)}")
     return str(asked[0])
@@ -35,7 +35,17 @@ def accepts_gzip(request: Request[Any, Any, Any]) -> bool:
 
     Source: RFC 9110, section 12.5.3.
     """
-    qualities = parse_qualities(request.headers.getall("accept-encoding", []))
+    return prefers_gzip(request.headers.getall("accept-encoding", []))
+
+
+def prefers_language(values: Iterable[str]) -> str:
+    """Return the language that `Accept-Language` prefers, en where it names none of ours."""
+    return _preferred(parse_qualities(values))
+
+
+def prefers_gzip(values: Iterable[str]) -> bool:
+    """Return what `accepts_gzip` does, of the values of `Accept-Encoding`."""
+    qualities = parse_qualities(values)
     others = qualities.get("*", 0.0)
     gzip = qualities.get("gzip", qualities.get("x-gzip", others))
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)

@@ -45,6 +45,10 @@ _CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{1,512}")
 _VERSION_TAG: Final = re.compile(r'"([0-9]{1,18})(?:-[A-Za-z0-9_-]*)?"')
 
 
+CODE: Final = re.compile(r"[A-Z]{2}(-[0-9A-Z]{4}){2}")
+"""The code of a case."""
+
+
 class VersionRequiredError(CaseflowError):
     """A change that must name the version it is about, and does not."""
 
@@ -187,6 +191,14 @@ def parse_identifier(query: Query, name: str) -> UUID | None:
         return msgspec.convert(query[name], UUID)
     except msgspec.ValidationError as error:
         raise invalid_parameter(name, "must be an id (UUID)") from error
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Return the id that a text spells, or None."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def parse_search(query: Query) -> str | None:

@@ -33,6 +33,8 @@ _DETAILS: Final = {
 }
 
 Address = IPv4Address | IPv6Address
+# Behind a proxy on this machine, the peer of every request.
+_THIS_MACHINE: Final[dict[str, Address]] = {text: ip_address(text) for text in ("127.0.0.1", "::1")}
 Network = IPv4Network | IPv6Network
 
 
@@ -157,12 +159,11 @@ class RateLimits:
         if standing is None or not standing.is_over:
             await application(scope, receive, _telling(send, standing))
             return
-        error = TooManyRequestsError(
-            _DETAILS[standing.policy].format(standing.quota), standing.seconds
-        )
-        refusal = problem_response(request, error)
-        refusal.headers.update(standing.headers)
-        await refusal.to_asgi_response(app=None, request=request)(scope, receive, send)
+        await refuse(standing, scope, receive, send)
+
+    def count_address(self, scope: Any) -> Standing | None:
+        """Count a request without a key; return where its address stands, None without limit."""
+        return self._addresses.count(find_reader(scope, self._proxies))
 
     def find_address(self, scope: Any) -> bytes | None:
         """Return what stands for the address of whoever asks, None for this machine."""
@@ -185,6 +186,15 @@ class RateLimits:
         if caller is None:
             return self._addresses.count(address)
         return self._partners.count(caller.partner_id.bytes)
+
+
+async def refuse(standing: Standing, scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request that is one too many with 429."""
+    request: Request[Any, Any, Any] = Request(scope)
+    error = TooManyRequestsError(_DETAILS[standing.policy].format(standing.quota), standing.seconds)
+    refusal = problem_response(request, error)
+    refusal.headers.update(standing.headers)
+    await refusal.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
 def _telling(send: Any, standing: Standing | None) -> Any:
@@ -246,6 +256,8 @@ def _list_forwarded(scope: Any) -> list[str]:
 
 def _parse(text: str) -> Address | None:
     """Return the address that a text spells; an IPv4 address that is written as IPv6, as IPv4."""
+    if text in _THIS_MACHINE:
+        return _THIS_MACHINE[text]
     try:
         address = ip_address(text.strip())
     except ValueError:

@@ -1,6 +1,5 @@
 """Finding what a request names, for whoever asks: by id, by code, by a partner's own name."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,6 +22,7 @@ from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
 
 from .asked import NOW, Moment
+from .parameters import CODE, as_uuid
 from .rendering import (
     render_case,
     render_public_case,
@@ -31,7 +31,6 @@ from .rendering import (
 )
 from .services import Services, audience_of
 
-CODE = re.compile(r"[A-Z]{2}(-[0-9A-Z]{4}){2}")
 NO_CASE = "there is no such case"
 NO_EVENT = "there is no such event"
 
@@ -84,14 +83,6 @@ def find_event_id(services: Services, snapshot: Snapshot, caller: Caller | None,
     if found is None:
         raise NotFoundError(NO_EVENT)
     return found
-
-
-def as_uuid(text: str) -> UUID | None:
-    """Return the id that a text spells, or None."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 # -- for partners ---------------------------------------------------------------------------------
@@ -239,22 +230,25 @@ def read_public_case(
 ) -> dict[str, Any]:
     """Return a case as JSON for anyone. Raises NotFoundError where it was not public yet."""
     if moment == NOW:
-        status, version, position = found.decode_status(), found.version, found.sequence
-    else:
-        changes = list_changes(snapshot, found.case_id, moment)
-        if not changes:
-            raise NotFoundError(NO_CASE)
-        status = fold_changes(snapshot, found, moment)
-        version, position = len(changes), changes[-1].sequence
-        found = found._replace(updated_at=changes[-1].published_at)
+        return render_case_now(found, language)
+    changes = list_changes(snapshot, found.case_id, moment)
+    if not changes:
+        raise NotFoundError(NO_CASE)
     return render_public_case(
-        found,
-        status,
+        found._replace(updated_at=changes[-1].published_at),
+        fold_changes(snapshot, found, moment),
         language,
-        version=version,
-        position=position,
+        version=len(changes),
+        position=changes[-1].sequence,
         as_of=moment.as_of,
         known_at=moment.known_at_text,
+    )
+
+
+def render_case_now(found: PublicCase, language: str) -> dict[str, Any]:
+    """Return a public case as it is now as JSON."""
+    return render_public_case(
+        found, found.decode_status(), language, version=found.version, position=found.sequence
     )
 
 

@@ -22,6 +22,7 @@ from caseflow.domain.errors import UnavailableError
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
+from caseflow.eventstore.changes import CaseChanges
 from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
@@ -43,7 +44,9 @@ from caseflow.push.webhooks import Webhooks
 from .auth import Authenticator
 from .bodies import read_body, require_json
 from .caches import Cache
+from .case_reads import CaseReads
 from .conditional import Document
+from .kept import KeptAnswers, may_keep
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 from .rate_limits import RateLimits
@@ -81,6 +84,9 @@ class Services(Struct, frozen=True, kw_only=True):
     erasures: Erasures
     # Does what is left to do of erasures; returns whether nothing is.
     finish_erasures: Callable[[], bool]
+    changes: CaseChanges
+    kept: KeptAnswers
+    case_reads: CaseReads
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
@@ -143,6 +149,14 @@ class Services(Struct, frozen=True, kw_only=True):
         """Return the end of the log, and the position that a caller sees."""
         with self.reader.snapshot() as snapshot:
             return snapshot.head.position, position_of(snapshot, caller)
+
+    def keep(self, request: AnyRequest, snapshot: Snapshot, case_id: UUID | None = None) -> None:
+        """Have the answer kept that is made of a snapshot, and of what the request asks for.
+
+        case_id: the case that it tells of; None where it tells of more than one. Blocks.
+        """
+        self.changes.catch_up(snapshot.connection, snapshot.head.position)
+        may_keep(request.scope, snapshot.head.position, case_id)
 
     def find_caller(self, request: AnyRequest) -> Caller | None:
         """Return who asks, None without a key. Raises UnauthenticatedError for a bad one."""

@@ -3,7 +3,7 @@
 `evolve(case, event)` applies what happened; it asks nothing and refuses nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -142,6 +142,8 @@ class Case:
         self.merged_into: UUID | None = None
         # Cases that somebody judged to be about another person.
         self.apart_from: frozenset[UUID] = frozenset()
+        # Statuses as of now, until the next event: each takes as long to find as a post has.
+        self._statuses: dict[Hashable, Status] = {}
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> "Case | None":
@@ -244,12 +246,24 @@ class Case:
     ) -> Status:
         """Return the status that the claims an audience may read give."""
         claims = self.claims_for(audience, own)
-        return resolve(
-            self.frame,
-            [self.facts_for(c) for c in claims],
-            stances=[s for c in claims for s in self.stances_on(c)],
-            as_of=as_of,
-        )
+
+        def make() -> Status:
+            return resolve(
+                self.frame,
+                [self.facts_for(c) for c in claims],
+                stances=[s for c in claims for s in self.stances_on(c)],
+                as_of=as_of,
+            )
+
+        # Most audiences may read the same claims, and so find the same.
+        return make() if as_of else self.remember(tuple(c.event_id for c in claims), make)
+
+    def remember(self, which: Hashable, make: Callable[[], Status]) -> Status:
+        """Return a status of the case as it is, made where it was not since its last event."""
+        found = self._statuses.get(which)
+        if found is None:
+            found = self._statuses[which] = make()
+        return found
 
     def limit_to(self, now: "Case") -> None:
         """Let nobody read more of this case, as it was earlier, than may be read of it now.
@@ -257,12 +271,14 @@ class Case:
         Who may read a claim now decides, as it does in statistics, whenever it was told; who the
         person is, and may be called, is told where that was agreed to then and is agreed to now.
         """
+        self._statuses.clear()
         self.consent = narrower_of(now.consent, self.consent)
         for recorded in self.claims.values():
             recorded.visibility = now.claims[recorded.event_id].visibility
 
     def evolve(self, event: Event) -> None:
         """Apply the next event of this case."""
+        self._statuses.clear()
         self.version = event.originator_version
         if isinstance(event.body, Claim):
             self._record(event, event.body)

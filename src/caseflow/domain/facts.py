@@ -1,6 +1,6 @@
 """What the fold reads of a case: its claims as codes and days, and what partners think of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -71,8 +71,10 @@ def counts_on(claim: ClaimFacts, as_of: str | None, *, certain: bool = False) ->
     return claim.latest <= as_of if certain else (claim.earliest or "") <= as_of
 
 
-def is_outvoted(claim: ClaimFacts, stances: Iterable[Stance]) -> bool:
+def is_outvoted(claim: ClaimFacts, stances: Sequence[Stance]) -> bool:
     """Return whether more partners hold the claim to be wrong than stand by it."""
+    if not stances:
+        return False
     last = last_words(claim, stances)
     against = sum(1 for s in last.values() if s.disputes and s.rank_against)
     supporters = {p for p, s in last.items() if not s.disputes}

@@ -58,6 +58,10 @@ class Links:
         for found in reversed(way):
             ahead = self._reached.setdefault(found, ahead) | self._bits.get(found, 0)
 
+    def __bool__(self) -> bool:
+        """Return whether any claim leads to another."""
+        return bool(self._bits)
+
     def bit(self, claim: ClaimFacts) -> int:
         """Return the bit of a claim; that of no other where any link leads to it."""
         return self._bits.get(claim.id, _UNNAMED)
@@ -203,6 +207,10 @@ def _left(moves: list[Move], links: Links, *, by_weight: bool = False) -> Resolv
 
 def unfollowed(moves: Iterable[Move], others: Iterable[Move], order: Order) -> list[Move]:
     """Return the moves that none of the others is certainly after."""
+    if not order.by_weight and not order.links:
+        # As most are: by days alone, whatever is before the greatest earliest day is followed.
+        last_day = max((m.claim.earliest or "" for m in others), default="")
+        return [m for m in moves if m.claim.latest >= last_day]
     is_followed = order.find_followed(m.claim for m in others)
     return [m for m in moves if not is_followed(m.claim)]
 

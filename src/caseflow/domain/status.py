@@ -243,6 +243,8 @@ def _disputes(
     stances: Sequence[Stance],
 ) -> Iterable[Disagreement]:
     """Yield the claims that somebody disputes, outvoted ones too: nothing disputed is hidden."""
+    if not stances:
+        return
     for claim in sorted(told, key=lambda c: c.id):
         critics = [p for p, s in last_words(claim, stances).items() if s.disputes]
         if not critics:

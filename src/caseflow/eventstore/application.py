@@ -5,7 +5,7 @@ Every method returns a future of its answer, resolved after the commit; views ar
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -55,7 +55,7 @@ from .name_index import digest_names, digest_wanted_names
 from .names import Named
 from .partners import NO_KEY, Caller
 from .wrapping import KeyedHash
-from .writer import Job, Session
+from .writer import NO_HINTS, Hints, Job, Session
 
 EXTERNAL: Final = "ext:"
 # Fields of a claim that name other events.
@@ -108,9 +108,7 @@ Render = Callable[[Recorded], Any]
 class Submits(Protocol):
     """What runs jobs: the writer, or a rehearsal."""
 
-    def submit(
-        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
-    ) -> "Future[Any]":
+    def submit(self, job: Job, hints: Hints = NO_HINTS) -> "Future[Any]":
         """Return the future of what a job returns."""
 
 
@@ -183,7 +181,7 @@ class Cases:
             return recorded
 
         names = self._digest_names(caller, opening.external_id)
-        return self._submit(job, render, attempt, opens=command.case_id, names=names)
+        return self._submit(job, render, attempt, Hints(opens=command.case_id, names=names))
 
     def record_claim(
         self,
@@ -215,7 +213,8 @@ class Cases:
         references = (case_name, *(getattr(claim, field, None) for field in REFERENCES))
         own = (_own_name(reference) for reference in references)
         names = self._digest_names(caller, claim.external_id, *own)
-        return self._submit(job, render, attempt, names=names)
+        hints = Hints(names=names, about=_find_uuid(case_name))
+        return self._submit(job, render, attempt, hints)
 
     def correct_claim(
         self,
@@ -349,7 +348,7 @@ class Cases:
             )
             return session.take_in(event, None, ())
 
-        return self._writer.submit(job, opens=HOUSE_ID)
+        return self._writer.submit(job, Hints(opens=HOUSE_ID))
 
     # -- requests that may come again -------------------------------------------------------------
 
@@ -366,9 +365,7 @@ class Cases:
         act: Callable[[Session], "Recorded"],
         render: Render,
         attempt: Attempt | None,
-        *,
-        opens: UUID | None = None,
-        names: Sequence[bytes] = (),
+        hints: Hints = NO_HINTS,
     ) -> "Future[Answer]":
         """Submit what records an event; with an attempt, only the first time that it comes."""
 
@@ -383,21 +380,19 @@ class Cases:
                 session.note_attempt(attempt.digest, led_to)
             return Answer(render(found), created=found.position is not None)
 
-        return self.submit(job, attempt, opens=opens, names=names)
+        return self.submit(job, attempt, hints)
 
     def submit(
         self,
         job: Callable[[Session], Answer],
         attempt: Attempt | None,
-        *,
-        opens: UUID | None = None,
-        names: Sequence[bytes] = (),
+        hints: Hints = NO_HINTS,
     ) -> "Future[Answer]":
         """Submit a job. Raises ConflictError while another with the same attempt is under way."""
         if attempt is None:
-            return self._writer.submit(job, opens=opens, names=names)
+            return self._writer.submit(job, hints)
         with self._running(attempt):
-            future = self._writer.submit(job, opens=opens, names=names)
+            future = self._writer.submit(job, hints._replace(attempt=attempt.digest))
         future.add_done_callback(lambda _: self._under_way.discard(attempt.digest))
         return future
 
@@ -472,10 +467,7 @@ class Cases:
             digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
             named = session.find_external_id(digest) if digest else None
             return named.event_id if named else None
-        try:
-            return UUID(name)
-        except ValueError:
-            return None
+        return _find_uuid(name)
 
     def _unused_code(self, session: Session, host_state: str) -> str:
         code = self._random_code(host_state)
@@ -498,10 +490,17 @@ def _own_name(name: str | None) -> str | None:
 
 
 def _uuid(name: str) -> UUID:
+    found = _find_uuid(name)
+    if found is None:
+        raise NotFoundError("there is no such case")
+    return found
+
+
+def _find_uuid(name: str) -> UUID | None:
     try:
         return UUID(name)
     except ValueError:
-        raise NotFoundError("there is no such case") from None
+        return None
 
 
 def find_named(session: Session, digest: bytes | None, content: bytes) -> Named | None:

@@ -5,10 +5,21 @@ Answers are not kept: they are rendered anew from the case as it was then. Rows 
 an erasure too, so that a request from before it brings nobody back.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    bindparam,
+    insert,
+    select,
+)
 
 from caseflow.database import Uuid16
 
@@ -47,17 +58,22 @@ class Done(NamedTuple):
     position: int | None
 
 
-def find_attempt(connection: Connection, digest: bytes) -> Done | None:
-    """Return what the request with this key led to, or None."""
-    columns = attempts.c
-    row = connection.execute(
-        select(
-            columns.request, columns.case_id, columns.event_id, columns.version, columns.position
-        ).where(columns.digest == digest)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Done(bytes(row.request), row.case_id, row.event_id, row.version, row.position)
+def find_attempts(connection: Connection, digests: Collection[bytes]) -> dict[bytes, Done]:
+    """Return what the requests with these keys led to, by key; nothing of those that are new."""
+    if not digests:
+        return {}
+    rows = connection.execute(_DONE, {"digests": list(digests)})
+    return {bytes(digest): Done(bytes(request), *rest) for digest, request, *rest in rows}
+
+
+_DONE = select(
+    attempts.c.digest,
+    attempts.c.request,
+    attempts.c.case_id,
+    attempts.c.event_id,
+    attempts.c.version,
+    attempts.c.position,
+).where(attempts.c.digest.in_(bindparam("digests", expanding=True)))
 
 
 def record_attempts(connection: Connection, done: dict[bytes, Done]) -> None:

@@ -32,7 +32,7 @@ from .attempts import Attempt, Done
 from .erased import ErasureRequest, list_requests, record_request
 from .partners import Caller, get_key
 from .wrapping import KeyedHash
-from .writer import Session
+from .writer import Hints, Session
 
 # What the record itself is visible to, as the views have it.
 _RECORD_VISIBILITY: Final[Visibility] = "partners"
@@ -96,7 +96,7 @@ class Erasures:
                 session.note_attempt(attempt.digest, led_to)
             return Answer(found, created=found.is_carried_out)
 
-        return self._writer.submit(job, opens=HOUSE_ID)
+        return self._writer.submit(job, Hints(opens=HOUSE_ID))
 
     def _request(
         self, session: Session, caller: Caller, case_id: UUID, grounds: Grounds
@@ -162,7 +162,7 @@ class Erasures:
             self._erase(session, case_id, agreed)
             return True
 
-        return self._writer.submit(job, opens=HOUSE_ID)
+        return self._writer.submit(job, Hints(opens=HOUSE_ID))
 
     def hide_again(self, case_id: UUID, claim_id: UUID) -> "Future[None]":
         """Hide a claim from the public until somebody approves that it returns."""

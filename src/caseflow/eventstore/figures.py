@@ -30,7 +30,7 @@ from .attempts import Attempt, Done
 from .names import Named
 from .partners import Caller
 from .wrapping import KeyedHash
-from .writer import Session
+from .writer import Hints, Session
 
 
 class FigureRecorded(NamedTuple):
@@ -208,7 +208,7 @@ class Figures:
                 session.note_attempt(attempt.digest, led_to)
             return Answer(render(found), created=found.position is not None)
 
-        return self._cases.submit(job, attempt, opens=opens)
+        return self._cases.submit(job, attempt, Hints(opens=opens))
 
 
 def _execute(session: Session, command: FigureCommand) -> FigureRecorded:

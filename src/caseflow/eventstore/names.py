@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, LargeBinary, String, Table, insert, select
+from sqlalchemy import Column, Connection, LargeBinary, String, Table, bindparam, insert, select
 
 from caseflow.database import Uuid16
 
@@ -48,13 +48,13 @@ def find_external_ids(connection: Connection, digests: Iterable[bytes]) -> dict[
     wanted = list(set(digests))
     if not wanted:
         return {}
-    columns = external_ids.c
-    rows = connection.execute(
-        select(columns.digest, columns.case_id, columns.event_id, columns.content).where(
-            columns.digest.in_(wanted)
-        )
-    )
+    rows = connection.execute(_NAMED, {"digests": wanted})
     return {bytes(row.digest): Named(row.case_id, row.event_id, bytes(row.content)) for row in rows}
+
+
+_NAMED = select(
+    external_ids.c.digest, external_ids.c.case_id, external_ids.c.event_id, external_ids.c.content
+).where(external_ids.c.digest.in_(bindparam("digests", expanding=True)))
 
 
 def record_external_ids(connection: Connection, named: dict[bytes, Named]) -> None:

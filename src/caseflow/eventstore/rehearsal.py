@@ -4,7 +4,7 @@ What a rehearsal opens and records it sees itself, so that an import whose event
 rehearses as it would run. Nothing is told of cases of other partners.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from .attempts import Done
 from .erased import is_erased
 from .names import Named, find_external_ids
 from .reading import LogReader, Snapshot
-from .writer import Job, Session
+from .writer import NO_HINTS, Hints, Job, Session
 
 
 class Rehearsal(Session):
@@ -38,9 +38,7 @@ class Rehearsal(Session):
         self._rehearsed: dict[UUID, Case] = {}
         self._names: dict[bytes, Named] = {}
 
-    def submit(
-        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
-    ) -> "Future[Any]":
+    def submit(self, job: Job, hints: Hints = NO_HINTS) -> "Future[Any]":
         """Return the future of what a job would return, settled already. No key is made."""
         future: Future[Any] = Future()
         with self._reader.snapshot() as snapshot:

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from eventsourcing.persistence import InterfaceError, OperationalError, Tracking
@@ -37,7 +37,8 @@ from caseflow.domain.events import CaseMerged, Event
 from caseflow.domain.figures import Figure
 from caseflow.domain.public_changes import PublicChange
 
-from .attempts import Done, find_attempt, record_attempts
+from .attempts import Done, find_attempts, record_attempts
+from .changes import CaseChanges
 from .erased import is_erased, record_erasure
 from .keys import KeyStore
 from .ledger import Ledger, LedgerLine
@@ -66,6 +67,9 @@ logger = logging.getLogger(__name__)
 
 class Projector(Protocol):
     """What follows the log in the same transaction, one per batch."""
+
+    def expect(self, case_ids: Collection[UUID]) -> None:
+        """Prepare for new events of these cases, before the first; those of others come as well."""
 
     def process_event(
         self,
@@ -120,8 +124,12 @@ class Session:
         self._looked_up: dict[bytes, Named | None] = {}
         self._codes: dict[str, UUID] = {}
         self._attempts: dict[bytes, Done] = {}
+        # Those that were looked for in the database, with what they led to.
+        self._tried: dict[bytes, Done | None] = {}
         self._indexed: dict[UUID, Collection[bytes]] = {}
         self._erased: set[UUID] = set()
+        # Cases of which something else may be told now; None where it may be any.
+        self.changed: set[UUID] | None = set()
 
     def find_case(self, case_id: UUID) -> Case | None:
         """Return the case as it is now, what this batch did to it included.
@@ -176,9 +184,24 @@ class Session:
         found = find_external_ids(self.connection, wanted)
         self._looked_up |= {digest: found.get(digest) for digest in wanted}
 
+    def prepare(self, requests: Sequence["_Request"]) -> None:
+        """Look up together what these requests are going to ask for."""
+        self.look_up(name for request in requests for name in request.names)
+        named = (self._looked_up[name] for request in requests for name in request.names)
+        about = {found.case_id for found in named if found is not None}
+        about.update(r.about for r in requests if r.about is not None)
+        if about:
+            self._projector.expect(sorted({*map(self._cases.identities.find_root, about), *about}))
+        attempts = {r.attempt for r in requests if r.attempt is not None}
+        self._tried = dict.fromkeys(attempts) | find_attempts(self.connection, attempts)
+
     def find_attempt(self, digest: bytes) -> Done | None:
         """Return what the request with an idempotency key led to."""
-        return self._attempts.get(digest) or find_attempt(self.connection, digest)
+        if digest in self._attempts:
+            return self._attempts[digest]
+        if digest not in self._tried:
+            self._tried |= {digest: find_attempts(self.connection, [digest]).get(digest)}
+        return self._tried[digest]
 
     def find_dossier_of(self, case: Case) -> Dossier:
         """Return all cases of the person whom a case is about."""
@@ -253,6 +276,10 @@ class Session:
         """Add an event that was decided to this batch; return its position."""
         self._events.append(event)
         position = self._append.head + len(self._events)
+        if case is None:
+            self.changed = None
+        elif self.changed is not None:
+            self.changed.update(one.id for dossier in dossiers for one in dossier.cases)
         tracking = Tracking(LOG_NAME, position)
         self._projector.process_event(event, case, dossiers, tracking, figure)
         return position
@@ -361,11 +388,30 @@ def _fold(events: Iterable[Event]) -> Case:
 Job = Callable[[Session], Any]
 
 
+class Hints(NamedTuple):
+    """What a job is going to ask for, so that it can be looked up for a batch together.
+
+    opens: the case that it opens, whose key is made before the log is locked. names: digests of
+    own ids. about: the case that it is about, where that is known by its id. attempt: the digest
+    of the idempotency key.
+    """
+
+    opens: UUID | None = None
+    names: Sequence[bytes] = ()
+    about: UUID | None = None
+    attempt: bytes | None = None
+
+
+NO_HINTS: Final = Hints()
+
+
 class _Request:
-    def __init__(self, job: Job, opens: UUID | None, names: Sequence[bytes]) -> None:
+    def __init__(self, job: Job, hints: Hints) -> None:
         self.job = job
-        self.opens = opens
-        self.names = names
+        self.opens = hints.opens
+        self.names = hints.names
+        self.about = hints.about
+        self.attempt = hints.attempt
         self.future: Future[Any] = Future()
         self.outcome: Any = None
         self.refusal: CaseflowError | None = None
@@ -445,14 +491,19 @@ class Writer:
         keys: KeyStore,
         make_projector: MakeProjector,
         ledger: Ledger,
+        changes: CaseChanges | None = None,
     ) -> None:
-        """ledger: told of what is hidden, before the commit that hides it."""
+        """ledger: told of what is hidden, before the commit that hides it.
+
+        changes: told of what has changed, after each commit.
+        """
         self._recorder = recorder
         self._mapper = mapper
         self._keys = keys
         self._make_projector = make_projector
         self._publications = Publications(keys)
         self._ledger = ledger
+        self._changes = changes or CaseChanges()
         self._cases = CaseCache()
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -477,15 +528,9 @@ class Writer:
         """Return whether requests are being written."""
         return self._thread.is_alive() and not self._stopped.is_set()
 
-    def submit(
-        self, job: Job, *, opens: UUID | None = None, names: Sequence[bytes] = ()
-    ) -> "Future[Any]":
-        """Return the future of what a job returns, resolved after its commit.
-
-        opens: the case that the job is going to open, whose key is made before the log is locked.
-        names: digests of the own ids that it is going to ask for, looked up for a batch together.
-        """
-        request = _Request(job, opens, names)
+    def submit(self, job: Job, hints: Hints = NO_HINTS) -> "Future[Any]":
+        """Return the future of what a job returns, resolved after its commit."""
+        request = _Request(job, hints)
         with self._door:
             if self._stopped.is_set():
                 raise UnavailableError("the service is stopping")
@@ -546,7 +591,7 @@ class Writer:
                     self._publications,
                     self._ledger,
                 )
-                session.look_up(name for request in batch for name in request.names)
+                session.prepare(batch)
                 for request in batch:
                     _run_job(request, session)
                 session.flush()
@@ -556,6 +601,8 @@ class Writer:
                 self._cases.forget(session.touched)
             raise
         self._cases.advance(head)
+        # Before anybody is answered: whoever reads then is to find what was written.
+        self._changes.note(append.head, head, session.changed)
 
 
 def _run_job(request: _Request, session: Session) -> None:

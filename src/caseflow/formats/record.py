@@ -86,7 +86,10 @@ def canonical_json(value: JsonValue) -> bytes:
     surrogates, more than 64 levels and types that JSON does not have. The message never holds
     the value, which may be personal.
     """
-    _require_encodable(value, MAX_DEPTH)
+    kind = type(value)
+    # Most values: what has no parts needs no walk.
+    if kind is not str and kind is not bool and value is not None:
+        _require_encodable(value, MAX_DEPTH)
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
 """All projections of a house, as one: what the writer and a rebuild run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection
@@ -43,6 +44,14 @@ class BatchProjection(Protocol):
         """Put the rows of the events taken in since the last batch."""
 
 
+@runtime_checkable
+class ExpectingProjection(Protocol):
+    """A projection that looks up together what a batch is going to need."""
+
+    def expect(self, case_ids: Collection[UUID]) -> None:
+        """Prepare for events of these cases; those of others come as well."""
+
+
 class HouseProjector:
     """Takes events in through every projection; `flush` writes what they made of them.
 
@@ -52,6 +61,13 @@ class HouseProjector:
     def __init__(self, connection: Connection, view_set: str, told: Told | None = None) -> None:
         self._view = View(connection, view_set, told)
         self._projections = [projection(self._view) for projection in PROJECTIONS]
+        self._expecting = [p for p in self._projections if isinstance(p, ExpectingProjection)]
+        self._batching = [p for p in self._projections if isinstance(p, BatchProjection)]
+
+    def expect(self, case_ids: Collection[UUID]) -> None:
+        """Prepare for new events of these cases, before the first; those of others come as well."""
+        for projection in self._expecting:
+            projection.expect(case_ids)
 
     def process_event(
         self,
@@ -69,9 +85,8 @@ class HouseProjector:
 
     def flush(self) -> None:
         """Write everything that was taken in."""
-        for projection in self._projections:
-            if isinstance(projection, BatchProjection):
-                projection.process_batch()
+        for projection in self._batching:
+            projection.process_batch()
         self._view.flush()
 
     @property

@@ -6,6 +6,7 @@ them all at once, in the transaction of the events.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -139,8 +140,16 @@ class View(TrackingRecorder):
 
 def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Write rows, each instead of the one with the same primary key."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    rest = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    connection.execute(_make_upsert(table, connection.dialect.name), rows)
+
+
+# Made for each batch anew, the statements took two fifths of a post.
+@cache
+def _make_upsert(table: Table, dialect_name: str) -> Executable:
+    dialect = postgresql if dialect_name == "postgresql" else sqlite
+    statement: sqlite.Insert | postgresql.Insert = dialect.insert(table)
     keys = [c.name for c in table.primary_key]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
+    rest = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    if not rest:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)

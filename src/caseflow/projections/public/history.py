@@ -5,17 +5,21 @@ given another meaning; what is withdrawn loses its words. The rows are put by `p
 """
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     Connection,
     Integer,
     LargeBinary,
+    Select,
     String,
+    bindparam,
     func,
     or_,
     select,
@@ -138,6 +142,38 @@ def get_sequence(connection: Connection, view_set: str, known_at: int | None = N
     if known_at is not None:
         query = query.where(table.c.published_at <= known_at)
     return connection.scalar(query) or 0
+
+
+class Ends(NamedTuple):
+    """Where the public changes of cases end; a case that has none is not in them.
+
+    versions: by the case that the changes are of. headlines: by the case that they are shown under.
+    """
+
+    versions: dict[UUID, int]
+    headlines: dict[UUID, str]
+
+
+def find_ends(connection: Connection, view_set: str, case_ids: Collection[UUID]) -> Ends:
+    """Return where the public changes of these cases end, in two queries."""
+    versions, headlines = _select_ends(view_set)
+    wanted = {"case_ids": list(case_ids)}
+    return Ends(
+        versions={row[0]: row[1] for row in connection.execute(versions, wanted)},
+        headlines={row[0]: row[1] for row in connection.execute(headlines, wanted)},
+    )
+
+
+@cache
+def _select_ends(view_set: str) -> tuple[Select[UUID, int], Select[UUID, str]]:
+    table = public_events[view_set]
+    wanted: BindParameter[UUID] = bindparam("case_ids", expanding=True)
+    versions = select(table.c.case_id, func.max(table.c.version)).where(table.c.case_id.in_(wanted))
+    last = select(func.max(table.c.sequence)).where(table.c.dossier_id.in_(wanted))
+    headlines = select(table.c.dossier_id, table.c.headline).where(
+        table.c.sequence.in_(last.group_by(table.c.dossier_id))
+    )
+    return versions.group_by(table.c.case_id), headlines
 
 
 def find_published(connection: Connection, view_set: str, event_id: UUID) -> Published | None:

@@ -7,6 +7,7 @@ history of a case again, claim by claim. So they keep what can be read, and tell
 withdrawals as long as these are new (`list_announced`).
 """
 
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Integer,
     String,
     delete,
-    insert,
     select,
 )
 
@@ -30,6 +30,8 @@ ANNOUNCED: Final = 50
 """How many public changes have to follow upon a correction or withdrawal before it is not new."""
 
 RECALLS: Final = "recalls"
+
+NONE_NEW: Final = sys.maxsize
 
 # Values in one statement: both databases take 30,000 and more.
 _TOGETHER: Final = 5_000
@@ -77,10 +79,11 @@ class Announced(NamedTuple):
     tombstones: frozenset[int] = frozenset()
 
 
-def refresh_members(view: View, sequences: Collection[int]) -> None:
+def refresh_members(view: View, sequences: Collection[int], first_new: int = NONE_NEW) -> None:
     """Write anew which feeds have these changes, and those about the same claims.
 
-    What is written follows from the rows of the public log alone.
+    What is written follows from the rows of the public log alone. first_new: no change from this
+    number on is in any feed yet.
     """
     table, members = public_events[view.view_set], public_members[view.view_set]
     roots: set[Any] = set()
@@ -90,10 +93,11 @@ def refresh_members(view: View, sequences: Collection[int]) -> None:
     for some in _parts(roots):
         view.flush()
         told = _read(view.connection, view.view_set, table.c.root_id.in_(some))
-        for numbers in _parts([t.sequence for t in told]):
+        for numbers in _parts([t.sequence for t in told if t.sequence < first_new]):
             view.write(delete(members).where(members.c.sequence.in_(numbers)))
-        for rows in _parts(list(_list_rows(told))):
-            view.write(insert(members).values(rows))
+        for row in _list_rows(told):
+            view.put(public_members, row)
+    view.flush()
 
 
 def _list_rows(told: list[Told]) -> Iterator[dict[str, Any]]:

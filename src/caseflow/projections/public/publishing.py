@@ -23,8 +23,8 @@ from caseflow.domain.vocabulary import Claim
 
 from ..view import Change, View
 from .echoes import Said, forgets, list_echoes
-from .history import get_sequence, public_events
-from .members import refresh_members
+from .history import find_ends, get_sequence, public_events
+from .members import NONE_NEW, refresh_members
 from .repeating import erase, repeat, take_words
 from .rows import Effects, change_of, encode, row_of
 from .values import (
@@ -65,10 +65,17 @@ class PublicHistory(Projection[View]):
         self._position = 0
         # Changes that are new or were changed, by their sequence numbers.
         self._touched: set[int] = set()
+        self._first_new = NONE_NEW
         # New rows, with the position of the event that made them; what they did to earlier ones.
         self._made: list[tuple[dict[str, Any], int]] = []
         self._erased: list[PublicChange] = []
         self._effects: dict[int, dict[UUID, Effects]] = {}
+
+    def expect(self, case_ids: Collection[UUID]) -> None:
+        """Look up together where the public changes of cases end that events will be of."""
+        found = find_ends(self.view.connection, self.view.view_set, case_ids)
+        self._versions = {case_id: found.versions.get(case_id, 0) for case_id in case_ids}
+        self._headlines = {case_id: found.headlines.get(case_id) for case_id in case_ids}
 
     def process_event(self, domain_event: Change, tracking: Tracking) -> None:
         """Give each change that the public may read the next sequence number."""
@@ -89,7 +96,7 @@ class PublicHistory(Projection[View]):
             change_of(row, at, self._effects.get(row["sequence"], {})) for row, at in self._made
         )
         self.view.changes = sorted((*made, *self._erased), key=lambda change: change.sequence)
-        refresh_members(self.view, self._touched)
+        refresh_members(self.view, self._touched, self._first_new)
 
     def _effects_on(self, case_id: UUID) -> Effects:
         """Return what the change that was made last does to earlier ones of a case."""
@@ -116,6 +123,7 @@ class PublicHistory(Projection[View]):
     def _repeat(self, domain_event: Change, told: Sequence[PublicChange]) -> None:
         """Repeat what an event made public when it was new."""
         self._touched.update(repeat(self.view, told))
+        self._first_new = min([self._first_new, *(change.sequence for change in told)])
         is_claim = isinstance(domain_event.event.body, Claim)
         for dossier in domain_event.dossiers:
             if not is_claim or (told and dossier.merged):
@@ -332,6 +340,7 @@ class PublicHistory(Projection[View]):
         if self._sequence is None:
             self._sequence = get_sequence(self.view.connection, self.view.view_set)
         self._sequence += 1
+        self._first_new = min(self._first_new, self._sequence)
         return self._sequence
 
     @property

@@ -87,6 +87,12 @@ def said_publicly(dossier: Dossier, case: Case, recorded: RecordedClaim) -> dict
 
 def public_status(dossier: Dossier, also: Iterable[tuple[Case, RecordedClaim]] = ()) -> Status:
     """Return the status that the public claims give. also: claims as if they were public."""
+    if dossier.merged or also:
+        return _resolve_public(dossier, also)
+    return dossier.main.remember(PUBLISHED, lambda: _resolve_public(dossier))
+
+
+def _resolve_public(dossier: Dossier, also: Iterable[tuple[Case, RecordedClaim]] = ()) -> Status:
     shown = {claim.event_id: (case, claim) for case, claim in (*dossier.list_shown(), *also)}
     told = [public_told(dossier, case, claim) for case, claim in shown.values()]
     return resolve(

@@ -1,0 +1,109 @@
+"""Where public cases stand, read for many who ask at once: in one query, on one thread.
+
+A thread and a transaction for each reader would take several times as long as what they read.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from caseflow.eventstore.changes import CaseChanges
+from caseflow.eventstore.reading import LogReader, Snapshot
+from caseflow.projections.public.status import PublicCase, find_cases
+
+from .parameters import CODE, as_uuid
+
+MAX_BATCH: Final = 200
+
+Render: TypeAlias = Callable[[PublicCase, str], dict[str, Any]]
+
+logger = logging.getLogger(__name__)
+
+
+class FoundCase(NamedTuple):
+    """A public case as JSON values, and the position of the log at which it was read."""
+
+    case_id: UUID
+    rendered: dict[str, Any]
+    position: int
+
+
+class _Request(NamedTuple):
+    name: UUID | str
+    language: str
+    found: "asyncio.Future[FoundCase | None]"
+
+
+class CaseReads:
+    """Reads public cases in batches, for one event loop. The thread begins with the first."""
+
+    def __init__(self, reader: LogReader, changes: CaseChanges, render: Render) -> None:
+        """render: a case as it is now, in a language, as JSON values."""
+        self._reader = reader
+        self._render = render
+        self._changes = changes
+        self._queue: SimpleQueue[_Request] = SimpleQueue()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    async def find(self, name: str, language: str) -> FoundCase | None:
+        """Return a public case by its id or code, as it is now.
+
+        None where there is none that is public under this name, whatever the reason.
+        And where the database cannot be used: whoever reads it the usual way is told so.
+        """
+        wanted = name if CODE.fullmatch(name) else as_uuid(name)
+        if wanted is None:
+            return None
+        future: asyncio.Future[FoundCase | None] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Request(wanted, language, future))
+        self._ensure_thread()
+        return await future
+
+    def _ensure_thread(self) -> None:
+        if self._thread is None:
+            with self._start:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name="case-reads", daemon=True)
+                    thread.start()
+                    self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            try:
+                found = self._read(batch)
+            except Exception as error:
+                logger.warning("cases not read: %s", type(error).__name__)
+                found = [None] * len(batch)
+            batch[0].found.get_loop().call_soon_threadsafe(_settle, batch, found)
+
+    def _read(self, batch: Sequence[_Request]) -> list[FoundCase | None]:
+        with self._reader.snapshot() as snapshot:
+            position = snapshot.head.position
+            self._changes.catch_up(snapshot.connection, position)
+            cases = _find(snapshot, {request.name for request in batch})
+            return [
+                FoundCase(case.case_id, self._render(case, r.language), position)
+                if (case := cases.get(r.name))
+                else None
+                for r in batch
+            ]
+
+
+def _find(snapshot: Snapshot, names: set[UUID | str]) -> dict[UUID | str, PublicCase]:
+    found = find_cases(snapshot.connection, snapshot.view_set, names)
+    return {case.case_id: case for case in found} | {case.code: case for case in found}
+
+
+def _settle(batch: Sequence[_Request], found: Sequence[FoundCase | None]) -> None:
+    for request, case in zip(batch, found, strict=True):
+        # Whoever went away meanwhile has cancelled it.
+        if not request.found.done():
+            request.found.set_result(case)

@@ -1,0 +1,216 @@
+"""Public answers, kept as they went out and given again until something changes that they tell of.
+
+They are found before the framework sees the request: what it does for each takes longer than all of
+this. Of one case an answer lasts while others change; of more than one, while the log stands still.
+"""
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from caseflow.domain.labels import LANGUAGES
+from caseflow.eventstore.changes import CaseChanges
+
+from .negotiation import prefers_gzip, prefers_language
+
+MAX_BYTES: Final = 16_000_000
+# Views that are made anew may tell something else without an event that says so.
+KEPT_SECONDS: Final = 5.0
+_MARK: Final = "caseflow.kept"
+# With one of these a request may be answered otherwise, or has to be looked at.
+_OTHERS: Final = frozenset(
+    {b"authorization", b"if-match", b"if-modified-since", b"if-unmodified-since", b"range"}
+)
+_LANGUAGES: Final = frozenset(f"lang={language}".encode() for language in LANGUAGES)
+# No name has other letters, but for a partner's own.
+_CASE: Final = re.compile(rb"/v1/cases/([0-9A-Za-z-]+)")
+_OF_A_BODY: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
+
+Scope = Any
+Message = Any
+Send = Callable[[Message], Awaitable[None]]
+Key = tuple[bytes, bytes, bool, str]
+
+
+class AskedPublicly(NamedTuple):
+    """What of a request decides the answer. known: the ETag that the reader has, as sent."""
+
+    key: Key
+    known: bytes | None
+
+    @property
+    def language(self) -> str:
+        """Return the language of the answer."""
+        query = self.key[1]
+        return query[5:].decode() if query in _LANGUAGES else self.key[3]
+
+    @property
+    def case_name(self) -> str | None:
+        """Return the name of the case whose status now is asked for, and nothing else; or None."""
+        found = _CASE.fullmatch(self.key[0].partition(b"?")[0])
+        return found[1].decode() if found and self.key[1] in (b"", *_LANGUAGES) else None
+
+
+class Messages(NamedTuple):
+    """An answer as ASGI sends it."""
+
+    start: Message
+    body: Message
+
+
+class Answer(Struct, frozen=True):
+    """An answer as it went out, and as it goes to readers who have it already.
+
+    position: of the log, at which it was made. case_id: the only case it tells of; None for all.
+    """
+
+    whole: Messages
+    unchanged: Messages
+    etag: bytes
+    position: int
+    case_id: UUID | None
+    made_at: float
+
+    def __len__(self) -> int:
+        return len(self.whole.body["body"]) + 1_000
+
+
+class KeptAnswers:
+    """The answers of a process; those kept first are dropped first. For one event loop."""
+
+    def __init__(
+        self,
+        changes: CaseChanges,
+        find_head: Callable[[], int],
+        max_bytes: int = MAX_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """find_head: the end of the log as far as it is known; beyond `changes`, all is stale."""
+        self._changes = changes
+        self._find_head = find_head
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._answers: OrderedDict[Key, Answer] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Return how many answers are kept."""
+        return len(self._answers)
+
+    def find(self, asked: AskedPublicly) -> Messages | None:
+        """Return the answer to a request where it is still true, else None."""
+        answer = self._answers.get(asked.key)
+        if answer is None or not self._is_current(answer):
+            return None
+        if asked.known is None:
+            return answer.whole
+        # Of any other tag, or of several, the framework's handler finds what they mean.
+        return answer.unchanged if asked.known == answer.etag else None
+
+    def _is_current(self, answer: Answer) -> bool:
+        return (
+            self._find_head() <= self._changes.head
+            and self._changes.is_current(answer.position, answer.case_id)
+            and self._clock() - answer.made_at < KEPT_SECONDS
+        )
+
+    def keeping(self, asked: AskedPublicly, scope: Scope, send: Send) -> Send:
+        """Return a `send` that keeps the answer where its handler has allowed it, `may_keep`."""
+        started: Message = None
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = message
+            elif _MARK in scope and started is not None:
+                if started["status"] == 200:
+                    self._keep(asked.key, scope[_MARK], Messages(started, message))
+                elif started["status"] == 304:
+                    self._renew(asked.key, scope[_MARK], started)
+            await send(message)
+
+        return sending
+
+    def _keep(self, key: Key, mark: tuple[int, UUID | None], whole: Messages) -> None:
+        headers = whole.start["headers"]
+        unchanged = [(name, value) for name, value in headers if name not in _OF_A_BODY]
+        answer = Answer(
+            whole=whole,
+            unchanged=Messages(
+                {**whole.start, "status": 304, "headers": unchanged}, {**whole.body, "body": b""}
+            ),
+            etag=dict(headers)[b"etag"],
+            position=mark[0],
+            case_id=mark[1],
+            made_at=self._clock(),
+        )
+        with self._lock:
+            self._drop(key)
+            self._answers[key] = answer
+            self._bytes += len(answer)
+            while self._bytes > self._max_bytes:
+                self._drop(next(iter(self._answers)))
+
+    def _renew(self, key: Key, mark: tuple[int, UUID | None], start: Message) -> None:
+        """Go on giving an answer that was found to be what it was: readers may all have it."""
+        before = self._answers.get(key)
+        if before is not None and before.etag == dict(start["headers"])[b"etag"]:
+            self._keep(key, mark, before.whole)
+
+    def _drop(self, key: Key) -> None:
+        before = self._answers.pop(key, None)
+        if before is not None:
+            self._bytes -= len(before)
+
+    def clear(self) -> None:
+        """Forget everything. From any thread."""
+        with self._lock:
+            self._answers = OrderedDict()
+            self._bytes = 0
+
+
+def may_keep(scope: Scope, position: int, case_id: UUID | None) -> None:
+    """Allow that the answer is kept, which was made of the log as it was at a position.
+
+    case_id: the case that it tells of; None where it tells of more than one.
+    """
+    scope[_MARK] = position, case_id
+
+
+def read_request(scope: Scope) -> AskedPublicly | None:
+    """Return what a request asks for, None where no kept answer may be given."""
+    if scope["method"] != "GET":
+        return None
+    encoding, language, known = b"", b"", None
+    for name, value in scope["headers"]:
+        if name == b"accept-encoding":
+            encoding = encoding + b"," + value if encoding else value
+        elif name == b"accept-language":
+            language = language + b"," + value if language else value
+        elif name == b"if-none-match":
+            if known is not None:
+                return None
+            known = value
+        elif name in _OTHERS:
+            return None
+    path = scope.get("raw_path") or scope["path"].encode()
+    key = path, scope["query_string"], _takes_gzip(encoding), _find_language(language)
+    return AskedPublicly(key, known)
+
+
+@lru_cache(maxsize=256)
+def _takes_gzip(encoding: bytes) -> bool:
+    return prefers_gzip([encoding.decode("latin-1")])
+
+
+@lru_cache(maxsize=256)
+def _find_language(language: bytes) -> str:
+    return prefers_language([language.decode("latin-1")])
