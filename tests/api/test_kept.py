@@ -148,8 +148,9 @@ def test_another_process_is_heard_of_within_moments(house_settings: Settings) ->
         for number in range(2, 5):
             before = [other.get(path).content for path in paths]
             event = author.tell(case, "asylum.registered", f"2025-06-0{number}")
-            while [other.get(path).content for path in paths] == before:
-                assert time.monotonic() < deadline
+            for path, content in zip(paths, before, strict=True):
+                while other.get(path).content == content:
+                    assert time.monotonic() < deadline
             # Whoever knows the position never gets what was before.
             answer = other.get(paths[0], min_position=event["position"] - 1)
             assert answer.json()["version"] == number
