@@ -12,7 +12,7 @@ UV := uv==0.13.*
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static format lint types imports openapi soak lock clean
+.PHONY: help demo test check static format lint types imports openapi soak bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ openapi: $(DEVELOPMENT) ## the committed API document equals the code
 
 soak: $(DEVELOPMENT) ## minutes of load against real databases
 	$(RUN)/python -m pytest -m soak $(ARGS)
+
+bench: $(DEVELOPMENT) ## speed against the limits of this machine (ARGS="--events 1000000")
+	$(RUN)/python -m bench $(ARGS)
 
 # Kept pins stay as long as they fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock: $(RUN)/python ## write the lock files anew from pyproject.toml

@@ -1,24 +1,20 @@
-"""Requests, against what the framework alone answers: `python -m bench.http`.
+"""Requests, against what the framework alone answers.
 
 Each job and its limit run in turn, several rounds of each; what is printed is the median of the
 rounds' ratios. A ratio of 1.0 is the speed of the limit.
 """
 
-import argparse
 import json
 import random
 import statistics
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import httpx
 
 from .load import Outcome, make_request, run_load
-from .service import Deployment, deployed, limits, new_settings
+from .service import Deployment
 
 CONNECTIONS: Final = 32
 POSTS: Final = 3_000
@@ -44,6 +40,7 @@ class Figure(NamedTuple):
     p99_ms: float
     p99_ratio: float
     rate: float
+    limit: float
     errors: int
 
 
@@ -132,31 +129,6 @@ def _sum_up(name: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> Figure:
         p99_ms=round(median(lambda ours, _: ours.p99) * 1_000, 2),
         p99_ratio=round(median(lambda ours, limit: ours.p99 / limit.p99), 2),
         rate=round(median(lambda ours, _: ours.rate)),
+        limit=round(median(lambda _, limit: limit.rate)),
         errors=sum(ours.errors + limit.errors for ours, limit in pairs),
     )
-
-
-def main() -> None:
-    """Print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=None)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with deployed(new_settings(place), place) as deployment, limits(place) as limit_url:
-            cases = deployment.fill(asked.events)
-            deployment.settle()
-            jobs = make_jobs(deployment, cases, limit_url)
-            chosen = [job for job in jobs if asked.only is None or job.name in asked.only]
-            found: list[dict[str, Any]] = [one._asdict() for one in measure(chosen, asked.rounds)]
-            memory = deployment.memory()
-    json.dump(
-        {"events": asked.events, "memory_mb": memory >> 20, "jobs": found}, sys.stdout, indent=2
-    )
-    print()
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -55,12 +55,17 @@ class Deployment:
 
     def fill(self, number: int, prefix: str = "first") -> list[str]:
         """Import so many public claims, ten of each case; return the ids of the cases."""
-        lines = (json.dumps(line).encode() + b"\n" for line in list_lines(number, prefix))
+        found = self.send_lines(list_lines(number, prefix))
+        return [one["id"] for one in found[:: CLAIMS_PER_CASE + 1]]
+
+    def send_lines(self, lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Import lines that have to be taken, and return what became of each."""
+        content = (json.dumps(line).encode() + b"\n" for line in lines)
         headers = {"Content-Type": "application/x-ndjson"}
-        answer = self.client.post("/v1/imports", content=lines, headers=headers)
+        answer = self.client.post("/v1/imports", content=content, headers=headers)
         found = [json.loads(line) for line in answer.text.splitlines()]
         assert all(one["result"] == "created" for one in found), found[:3]
-        return [one["id"] for one in found[:: CLAIMS_PER_CASE + 1]]
+        return found
 
     def settle(self) -> None:
         """Wait until all that is public is signed."""

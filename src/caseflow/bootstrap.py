@@ -522,6 +522,7 @@ def make_services(house: House) -> "Services":
     from caseflow.api.caches import Cache
     from caseflow.api.case_reads import CaseReads
     from caseflow.api.conditional import Document
+    from caseflow.api.counting import Metrics
     from caseflow.api.events import encode_published
     from caseflow.api.kept import KeptAnswers
     from caseflow.api.rate_limits import RateLimits
@@ -538,6 +539,8 @@ def make_services(house: House) -> "Services":
     kept = KeptAnswers(house.changes, lambda: house.watcher.head)
     for cache in (documents, entries, numbers, calendars, kept):
         house.eraser.on_erased(cache.clear)
+    metrics = Metrics()
+    house.writer.note_batch = metrics.note_batch
     return Services(
         base_url=settings.base_url,
         name=settings.name,
@@ -560,6 +563,7 @@ def make_services(house: House) -> "Services":
         finish_erasures=house.try_to_finish_erasures,
         changes=house.changes,
         kept=kept,
+        metrics=metrics,
         case_reads=CaseReads(house.reader, house.changes, render_case_now),
         documents=documents,
         entries=entries,

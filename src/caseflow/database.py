@@ -6,9 +6,11 @@ things that belong together begins with `begin_read`; both databases then behave
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from eventsourcing import persistence
@@ -16,11 +18,14 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Insert,
     LargeBinary,
+    Table,
     TypeDecorator,
     Uuid,
     create_engine,
     event,
+    insert,
     make_url,
 )
 from sqlalchemy import exc as sa_exc
@@ -191,3 +196,66 @@ def wrapped_errors() -> Iterator[None]:
         raise wrapper(type(error.orig).__name__) from error
     except sa_exc.TimeoutError as error:
         raise persistence.OperationalError("no free database connection") from error
+
+
+Row: TypeAlias = Mapping[str, Any]
+
+
+class _Compiled(NamedTuple):
+    """A statement in a driver's own words.
+
+    pick: takes the values of a row, in its order. uuids: which of them are to be turned into bytes.
+    """
+
+    text: str
+    pick: Callable[[Row], tuple[Any, ...]]
+    uuids: tuple[int, ...]
+
+
+_compiled: Final[dict[tuple[Insert, str, tuple[str, ...]], _Compiled]] = {}
+
+
+def write_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
+    """Carry out one INSERT for each of some rows, which all have the same columns.
+
+    As SQLAlchemy does, but that it looks at each value of each row, which takes as long as to
+    write it: here a statement is compiled once, and the driver gets the values as they are. They
+    are of the types that both drivers know, UUIDs and bytes among them.
+    statement: always the same object for the same statement.
+    """
+    if not rows:
+        return
+    key = statement, connection.dialect.name, tuple(rows[0])
+    compiled = _compiled.get(key)
+    if compiled is None:
+        compiled = _compiled[key] = _compile(connection.dialect, statement, tuple(rows[0]))
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(compiled.text, list(rows))
+        return
+    values = [_with_bytes(compiled.pick(row), compiled.uuids) for row in rows]
+    connection.exec_driver_sql(compiled.text, values)
+
+
+def _with_bytes(values: tuple[Any, ...], uuids: tuple[int, ...]) -> tuple[Any, ...]:
+    changed = list(values)
+    for place in uuids:
+        value: UUID | None = changed[place]
+        changed[place] = value and value.bytes
+    return tuple(changed)
+
+
+def _compile(dialect: Dialect, statement: Insert, columns: tuple[str, ...]) -> _Compiled:
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    types = {column.name: column.type for column in statement.table.c}
+    names = tuple(getattr(compiled, "positiontup", None) or columns)
+    return _Compiled(
+        text=str(compiled),
+        pick=itemgetter(*names),
+        uuids=tuple(n for n, name in enumerate(names) if isinstance(types[name], Uuid16)),
+    )
+
+
+@cache
+def insert_into(table: Table) -> Insert:
+    """Return the statement that inserts rows into a table, for `write_rows`."""
+    return insert(table)

@@ -15,7 +15,7 @@ from caseflow.eventstore.partners import Caller
 from .conditional import PRIVATE, PUBLIC, etag_of, respond
 from .parameters import encode_cursor
 from .rendering import encode
-from .restricted import log_reads
+from .restricted import find_reads, log_reads
 from .services import AnyRequest, services_of
 
 JSON = "application/json"
@@ -130,7 +130,9 @@ async def answer_write(
     A request that came again with its idempotency key gets the status of the first time.
     Raises UnavailableError where it cannot be logged; what was recorded stays so.
     """
-    await run_sync(log_reads, services_of(request), caller, rendered)
+    # A thread only where something has to be written: what partners post is mostly not restricted.
+    if find_reads(rendered, caller.partner_id):
+        await run_sync(log_reads, services_of(request), caller, rendered)
     headers = {
         "Location": location,
         "ETag": f'"{version}"',

@@ -24,6 +24,7 @@ from . import (
     imports,
     judgements,
     log,
+    metrics,
     persons,
     reads,
     reference,
@@ -44,6 +45,7 @@ HANDLERS = (
     health.read_index,
     health.read_health,
     health.read_readiness,
+    metrics.read_metrics,
     cases.open_case,
     cases.list_all_cases,
     cases.read_one_case,
@@ -141,7 +143,7 @@ class Application(Litestar):
         if asked is not None:
             await self._answer_public(services, asked, scope, receive, send)
             return
-        send = self._with_all_methods(scope, send)
+        send = self._with_all_methods(scope, services.metrics.noting(scope, send))
         await services.rate_limits.answer(super().__call__, scope, receive, send)
 
     async def _answer_public(
@@ -150,13 +152,15 @@ class Application(Litestar):
         """Answer a GET without a key: with what is kept, else a case, else by the framework."""
         standing = services.rate_limits.count_address(scope)
         if standing is not None and standing.is_over:
-            await refuse(standing, scope, receive, send)
+            await refuse(standing, scope, receive, services.metrics.noting(scope, send))
             return
         kept = services.kept.find(asked)
         if kept is not None:
+            services.metrics.note_kept(kept.start["status"])
             await send(kept.start)
             await send(kept.body)
             return
+        send = services.metrics.noting(scope, send)
         answer: Any = super().__call__
         if name := asked.case_name:
             found = await services.case_reads.find(name, asked.language)

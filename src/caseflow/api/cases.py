@@ -105,6 +105,8 @@ def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
 def answer_case(scope: Any, found: FoundCase, language: str) -> ASGIResponse:
     """Return the answer of `read_one_case` to a reader without a key who asks for no moment."""
     request: AnyRequest = Request(scope)
+    # As if it had been routed, for whoever counts.
+    scope["path_template"] = "/v1/cases/{case}"
     may_keep(scope, found.position, found.case_id)
     answer = _answer_case(request, None, found.rendered, language)
     return answer.to_asgi_response(app=None, request=request)

@@ -320,6 +320,7 @@ class _Making:
 
     def make(self) -> Document:
         """Return the document."""
+        self._services.metrics.renders.inc()
         window, moment = self._window, self._moment
         self._named = self._find_named(window)
         when = {sequence: change.published_at for sequence, change in self._named.items()}

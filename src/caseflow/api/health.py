@@ -17,6 +17,8 @@ from .services import AnyRequest, Services, position_of, services_of
 
 # How long what is recorded may go unsigned while nothing moves.
 UNSIGNED_SECONDS: Final = 30.0
+# How long one commit, or one look at the end of the log, may take.
+STUCK_SECONDS: Final = 30.0
 _FIELDS: Final[dict[LogName, str]] = {"public": "log", "full": "full_log"}
 
 
@@ -37,6 +39,10 @@ def read_readiness(request: AnyRequest) -> Response[bytes]:
     services = services_of(request)
     if not services.writer.is_running:
         raise UnavailableError("the writer is not running")
+    if services.writer.is_stuck(STUCK_SECONDS):
+        raise UnavailableError("the writer stands still")
+    if services.watcher.is_behind(STUCK_SECONDS):
+        raise UnavailableError("the log is not followed")
     caller = services.find_caller(request)
     with services.reader.snapshot() as snapshot:
         # Without a key, the position of publication: nothing unpublished moves a public number.

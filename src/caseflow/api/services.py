@@ -1,6 +1,5 @@
 """What the handlers work with: one value, made by the bootstrap and handed to `create_app`."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -46,10 +45,12 @@ from .bodies import read_body, require_json
 from .caches import Cache
 from .case_reads import CaseReads
 from .conditional import Document
+from .counting import Metrics
 from .kept import KeptAnswers, may_keep
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 from .rate_limits import RateLimits
+from .settled import Settled
 from .streams import Streams
 
 MIN_POSITION_SECONDS: Final = 2.0
@@ -107,6 +108,8 @@ class Services(Struct, frozen=True, kw_only=True):
     # Connections for what is not in the log: short transactions.
     read: Callable[[], AbstractContextManager[Connection]]
     write: Callable[[], AbstractContextManager[Connection]]
+    settled: Settled = msgspec.field(default_factory=Settled)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
     # For those who wait for a position.
     places: BoundedSemaphore = msgspec.field(default_factory=lambda: BoundedSemaphore(MAX_WAITING))
 
@@ -194,7 +197,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
     async def wait(self, future: "Future[Answer]") -> Answer:
         """Return the answer to a command. A client that goes away does not undo it."""
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await self.settled.wait(future)
 
     async def find_position(self, case_id: UUID | None, event_id: UUID | None) -> int:
         """Return the position of an event, or of the last event of a case."""

@@ -10,11 +10,12 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from .house import current_settings, opened_house
+from .logs import make_logging
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -25,16 +26,6 @@ APPLICATION: Final = "caseflow.cli.serve:make_worker_application"
 STOP_SECONDS: Final = 10
 STEP_SECONDS: Final = 0.1
 _PR_SET_PDEATHSIG: Final = 1
-_HANDLER: Final = {"formatter": "line", "class": "logging.StreamHandler"}
-_LOGGER: Final = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-# To standard error, and never who asked for what: readers' addresses are not written anywhere.
-LOGGING: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {**_HANDLER, "stream": "ext://sys.stderr"}},
-    "loggers": {"_granian": _LOGGER, "caseflow": _LOGGER},
-}
 
 
 @click.command()
@@ -74,7 +65,7 @@ def run_server(settings: "Settings", on_listening: Callable[[], None]) -> None:
         workers=1,
         websockets=False,
         log_level=LogLevels.warning,
-        log_dictconfig=LOGGING,
+        log_dictconfig=make_logging(),
         log_access=False,
         workers_kill_timeout=STOP_SECONDS,
         process_name=None,

@@ -83,6 +83,8 @@ def _refuse(errors: list[Found]) -> None:
 
 def find_bad_text(value: Any, pointer: str = "") -> Iterator[Found]:
     """Yield a pointer and a reason for each text that XML could not carry."""
+    if not pointer and not isinstance(value, str) and not _has_bad_text(value):
+        return
     if isinstance(value, str):
         if _NOT_XML.search(value):
             yield pointer, "holds a character that XML cannot carry"
@@ -93,6 +95,15 @@ def find_bad_text(value: Any, pointer: str = "") -> Iterator[Found]:
     elif isinstance(value, list):
         for number, part in enumerate(value):
             yield from find_bad_text(part, f"{pointer}/{number}")
+
+
+def _has_bad_text(value: Any) -> bool:
+    """Return whether any text holds such a character, without finding out which."""
+    if isinstance(value, str):
+        return _NOT_XML.search(value) is not None
+    if isinstance(value, dict):
+        return any(map(_has_bad_text, value.values()))
+    return isinstance(value, list) and any(map(_has_bad_text, value))
 
 
 def _bad_dates(fields: dict[str, Any]) -> Iterator[Found]:

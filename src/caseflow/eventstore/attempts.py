@@ -17,11 +17,10 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     bindparam,
-    insert,
     select,
 )
 
-from caseflow.database import Uuid16
+from caseflow.database import Uuid16, insert_into, write_rows
 
 from .tables import metadata
 
@@ -80,4 +79,4 @@ def record_attempts(connection: Connection, done: dict[bytes, Done]) -> None:
     """Record what requests led to, in the transaction of their events."""
     if done:
         rows = [{"digest": digest, **found._asdict()} for digest, found in done.items()]
-        connection.execute(insert(attempts), rows)
+        write_rows(connection, insert_into(attempts), rows)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, LargeBinary, String, Table, bindparam, insert, select
+from sqlalchemy import Column, Connection, LargeBinary, String, Table, bindparam, select
 
-from caseflow.database import Uuid16
+from caseflow.database import Uuid16, insert_into, write_rows
 
 from .tables import metadata
 
@@ -61,7 +61,7 @@ def record_external_ids(connection: Connection, named: dict[bytes, Named]) -> No
     """Record what digests name, in the transaction of the events."""
     if named:
         rows = [{"digest": digest, **name._asdict()} for digest, name in named.items()]
-        connection.execute(insert(external_ids), rows)
+        write_rows(connection, insert_into(external_ids), rows)
 
 
 def find_case_by_code(connection: Connection, code: str) -> UUID | None:
@@ -83,6 +83,5 @@ def find_code(connection: Connection, case_id: UUID) -> str | None:
 def record_case_codes(connection: Connection, codes: dict[str, UUID]) -> None:
     """Record the codes of new cases."""
     if codes:
-        connection.execute(
-            insert(case_codes), [{"code": c, "case_id": case_id} for c, case_id in codes.items()]
-        )
+        rows = [{"code": code, "case_id": case_id} for code, case_id in codes.items()]
+        write_rows(connection, insert_into(case_codes), rows)

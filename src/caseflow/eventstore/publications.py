@@ -21,11 +21,10 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     func,
-    insert,
     select,
 )
 
-from caseflow.database import Uuid16
+from caseflow.database import Uuid16, insert_into, write_rows
 from caseflow.domain.public_changes import PublicChange
 from caseflow.formats.public_record import (
     INNER,
@@ -118,7 +117,7 @@ class Publications:
             self._make_row(change, by_case, keys)
             for change, by_case in zip(changes, said, strict=True)
         ]
-        connection.execute(insert(publications), rows)
+        write_rows(connection, insert_into(publications), rows)
 
     def _make_row(
         self, change: PublicChange, said: Mapping[UUID, Fields], keys: Mapping[UUID, bytes | None]

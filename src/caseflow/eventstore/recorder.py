@@ -33,7 +33,9 @@ from caseflow.database import (
     begin_read,
     begin_write,
     connect_for_writing,
+    insert_into,
     wrapped_errors,
+    write_rows,
 )
 from caseflow.domain.errors import CaseflowError
 from caseflow.eventstore.subscription import CHANNEL, Announcements, LogSubscription, LogWatcher
@@ -103,7 +105,7 @@ class Append:
             _row(event, position, self.recorded_at)
             for event, position in zip(stored_events, positions, strict=True)
         ]
-        self.connection.execute(insert(events), rows)
+        write_rows(self.connection, insert_into(events), rows)
         self.position = positions[-1]
         self._move_head()
         return positions

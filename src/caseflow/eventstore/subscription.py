@@ -5,6 +5,7 @@ it only shortens the wait for the next look at the log.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from threading import Condition, Event, Lock, Thread
@@ -74,6 +75,7 @@ class LogWatcher:
         self._announcements = announcements
         self._on_advance = on_advance
         self._head = 0
+        self._looked_at = time.monotonic()
         self._advanced = Condition()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="caseflow-log-watcher", daemon=True)
@@ -106,6 +108,10 @@ class LogWatcher:
     def head(self) -> int:
         """The last position known to be recorded, 0 at first."""
         return self._head
+
+    def is_behind(self, seconds: float) -> bool:
+        """Return whether nobody has looked how far the log goes for so long."""
+        return time.monotonic() - self._looked_at > seconds
 
     def wait(self, position: int, timeout: float) -> int:
         """Return the head once it is `position` or more, at the latest after `timeout` seconds.
@@ -141,6 +147,7 @@ class LogWatcher:
         with _open_changes(self._engine) as changed:
             while not self._stopped.is_set():
                 self.advance(self._read_position())
+                self._looked_at = time.monotonic()
                 self._sleep_until(changed)
 
     def _sleep_until(self, changed: _Changed) -> None:

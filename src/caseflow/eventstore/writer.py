@@ -13,6 +13,7 @@ Promises:
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -508,6 +509,9 @@ class Writer:
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._stopped = threading.Event()
+        self._busy_since: float | None = None
+        self.note_batch: Callable[[int, float], None] = lambda requests, seconds: None
+        """Told of each batch, after its commit: how many requests, and how long it took."""
         # Nothing may come to stand behind the mark that ends the queue: nobody would answer it.
         self._door = threading.Lock()
 
@@ -541,7 +545,10 @@ class Writer:
         while True:
             batch, stopping = self._gather()
             if batch:
+                self._busy_since = begun = time.monotonic()
                 self._write(batch)
+                self._busy_since = None
+                self.note_batch(len(batch), time.monotonic() - begun)
             if stopping:
                 return
 
@@ -557,6 +564,11 @@ class Writer:
                 return batch, False
             item = self._queue.get()
         return batch, True
+
+    def is_stuck(self, seconds: float) -> bool:
+        """Return whether one batch has been under way for so long."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > seconds
 
     def _write(self, batch: Sequence[_Request]) -> None:
         """Write a batch; where it breaks, its requests one by one, so that one fails alone."""

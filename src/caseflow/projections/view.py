@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Executable,
     Index,
+    Insert,
     MetaData,
     Row,
     Select,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import SchemaItem
 
+from caseflow.database import write_rows
 from caseflow.domain.case import Case
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.events import Event
@@ -140,12 +142,12 @@ class View(TrackingRecorder):
 
 def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Write rows, each instead of the one with the same primary key."""
-    connection.execute(_make_upsert(table, connection.dialect.name), rows)
+    write_rows(connection, _make_upsert(table, connection.dialect.name), rows)
 
 
 # Made for each batch anew, the statements took two fifths of a post.
 @cache
-def _make_upsert(table: Table, dialect_name: str) -> Executable:
+def _make_upsert(table: Table, dialect_name: str) -> Insert:
     dialect = postgresql if dialect_name == "postgresql" else sqlite
     statement: sqlite.Insert | postgresql.Insert = dialect.insert(table)
     keys = [c.name for c in table.primary_key]

@@ -501,6 +501,16 @@ class Webhooks:
         )
 
 
+def count_waiting(connection: Connection) -> int:
+    """Return how many messages wait to be sent, to whichever webhook that is not paused."""
+    query = select(func.count()).select_from(deliveries)
+    query = query.join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+    return (
+        connection.scalar(query.where(deliveries.c.outcome == WAITING, webhooks.c.state == ACTIVE))
+        or 0
+    )
+
+
 def _read_delivery(row: Row[Any]) -> Delivery:
     attempts = msgspec.json.decode(bytes(row.attempts), type=tuple[Attempt, ...])
     return Delivery(
