@@ -1,5 +1,6 @@
 """Answers that are kept: they are what would be made anew, and never outlive what they tell of."""
 
+import asyncio
 import time
 from typing import Any
 from uuid import UUID
@@ -225,3 +226,51 @@ def test_nothing_is_kept_beyond_so_many_bytes(service: Service, author: Partner)
         service.get(f"/v1/cases/{case['id']}")
     assert 1 < len(kept) < 10
     assert kept._bytes == sum(len(answer) for answer in kept._answers.values()) <= 10_000
+
+
+def test_many_who_ask_at_once_are_answered_from_one_query(service: Service) -> None:
+    author = service.partner(*AUTHOR)
+    cases = [author.open() for _ in range(30)]
+    for case in cases:
+        author.tell(case, "wanted.removed")
+    reads = service.client.app.state.services.case_reads
+    batches = list[int]()
+    read = reads._read
+
+    def reading(batch: Any) -> Any:
+        batches.append(len(batch))
+        if len(batches) == 1:
+            # While the first is read, the others come.
+            time.sleep(0.5)
+        return read(batch)
+
+    reads._read = reading
+    names = [case["code"] if n % 2 else case["id"] for n, case in enumerate(cases)]
+    wanted = [*names, "ZZ-0000-0000", str(UUID(int=7))]
+
+    async def ask() -> list[Any]:
+        return await asyncio.gather(*(reads.find(name, "ru") for name in wanted))
+
+    with service.client.portal() as portal:
+        found = portal.call(ask)
+    assert [one and str(one.case_id) for one in found] == [
+        *(case["id"] for case in cases),
+        None,
+        None,
+    ]
+    assert len(batches) <= 3
+    assert sum(batches) == len(wanted)
+
+
+def test_where_cases_cannot_be_read_the_reader_is_told_the_usual_way(
+    light: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = light.partner(*AUTHOR)
+    case = author.open()
+    author.tell(case, "wanted.removed")
+
+    def fail(batch: Any) -> Any:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(light.client.app.state.services.case_reads, "_read", fail)
+    assert light.get(f"/v1/cases/{case['id']}").json()["version"] == 1

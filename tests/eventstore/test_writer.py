@@ -492,3 +492,45 @@ def test_the_names_of_a_batch_are_looked_up_together(house: House, desk: Desk) -
         assert [answer_of(f).created for f in (*new, opened, named)] == [True, False, True, True]
     assert len(queries) == 1
     check_house(house)
+
+
+def test_a_batch_takes_no_more_queries_for_many_cases_than_for_few(
+    house: House, desk: Desk
+) -> None:
+    cases = [desk.open("anonymous") for _ in range(12)]
+    for case in cases:
+        desk.tell(case, "asylum.claim_made", visibility="public")
+
+    def count(told: list[UUID]) -> tuple[int, list[str]]:
+        # A writer that has nothing in memory.
+        with second_writer(house) as second, counted_statements(house) as statements:
+            at = desk.at(second.cases)
+            with one_batch(second.writer):
+                futures = [
+                    at.submit_claim(c, "wanted.removed", "2025-06-01", visibility="public")
+                    for c in told
+                ]
+            assert len({answer_of(future).position for future in futures}) == len(told)
+        return len(statements), statements
+
+    few, _ = count(cases[:2])
+    many, statements = count(cases[2:])
+    # Keys may be in memory still, or not any more.
+    assert many <= few + 3, statements
+    check_house(house)
+
+
+@contextmanager
+def counted_statements(house: House) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    for engine in (house.engine, house.keys_engine):
+        sqlalchemy_event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        for engine in (house.engine, house.keys_engine):
+            sqlalchemy_event.remove(engine, "before_cursor_execute", note)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -46,8 +47,7 @@ class CaseReads:
         self._reader = reader
         self._render = render
         self._changes = changes
-        self._queue: SimpleQueue[_Request] = SimpleQueue()
-        self._start = threading.Lock()
+        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def find(self, name: str, language: str) -> FoundCase | None:
@@ -66,23 +66,30 @@ class CaseReads:
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
-            with self._start:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._run, name="case-reads", daemon=True)
-                    thread.start()
-                    self._thread = thread
+            self._thread = threading.Thread(target=self._run, name="case-reads", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end, when nobody asks any more."""
+        self._queue.put(None)
 
     def _run(self) -> None:
-        while True:
-            batch = [self._queue.get()]
+        while (first := self._queue.get()) is not None:
+            batch = [first]
             while len(batch) < MAX_BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
+                if (another := self._queue.get()) is None:
+                    # Kept for the next round: these are still answered.
+                    self._queue.put(None)
+                    break
+                batch.append(another)
             try:
                 found = self._read(batch)
             except Exception as error:
                 logger.warning("cases not read: %s", type(error).__name__)
                 found = [None] * len(batch)
-            batch[0].found.get_loop().call_soon_threadsafe(_settle, batch, found)
+            # A loop that is closed has nobody left who waits.
+            with suppress(RuntimeError):
+                first.found.get_loop().call_soon_threadsafe(_settle, batch, found)
 
     def _read(self, batch: Sequence[_Request]) -> list[FoundCase | None]:
         with self._reader.snapshot() as snapshot:

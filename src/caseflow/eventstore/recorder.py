@@ -11,7 +11,7 @@ Promises, on SQLite and PostgreSQL alike:
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,7 +26,7 @@ from eventsourcing.persistence import (
     Tracking,
     TrackingRecorder,
 )
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 from sqlalchemy import exc as sa_exc
 
 from caseflow.database import (
@@ -165,6 +165,12 @@ def list_events(
     return [StoredEvent(*row) for row in connection.execute(query)]
 
 
+def list_events_of(connection: Connection, originator_ids: Collection[UUID]) -> list[StoredEvent]:
+    """Return all events of some aggregates, those of each together and by version."""
+    rows = connection.execute(_EVENTS_OF, {"originator_ids": list(originator_ids)})
+    return [StoredEvent(*row) for row in rows]
+
+
 def find_last_version(connection: Connection, originator_id: UUID) -> int:
     """Return the version of an aggregate's last event, 0 where it has none."""
     version = events.c.originator_version
@@ -238,6 +244,9 @@ _HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.view_set,
 _EVENTS = select(
     events.c.originator_id, events.c.originator_version, events.c.topic, events.c.state
 )
+_EVENTS_OF = _EVENTS.where(
+    events.c.originator_id.in_(bindparam("originator_ids", expanding=True))
+).order_by(events.c.originator_id, events.c.originator_version)
 _NOTIFICATIONS = _EVENTS.add_columns(events.c.position)
 
 

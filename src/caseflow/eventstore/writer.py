@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -55,7 +56,7 @@ from .names import (
     record_external_ids,
 )
 from .publications import Publications
-from .recorder import Append, SqlApplicationRecorder, list_events
+from .recorder import Append, SqlApplicationRecorder, list_events, list_events_of
 from .tables import events as events_table
 
 LOG_NAME: Final = "caseflow"
@@ -192,9 +193,21 @@ class Session:
         about = {found.case_id for found in named if found is not None}
         about.update(r.about for r in requests if r.about is not None)
         if about:
-            self._projector.expect(sorted({*map(self._cases.identities.find_root, about), *about}))
+            about.update(list(map(self._cases.identities.find_root, about)))
+            self._load({case_id for case_id in about if self._cases.get(case_id) is None})
+            self._projector.expect(sorted(about))
         attempts = {r.attempt for r in requests if r.attempt is not None}
         self._tried = dict.fromkeys(attempts) | find_attempts(self.connection, attempts)
+
+    def _load(self, case_ids: Collection[UUID]) -> None:
+        """Read cases in one query; those that are not there are looked for again, one by one."""
+        if not case_ids:
+            return
+        events = self._mapper.to_domain_events(list_events_of(self.connection, case_ids))
+        for _, found in groupby(events, key=lambda event: event.originator_id):
+            case = Case.from_events(found)
+            if case is not None:
+                self._cases.put(case)
 
     def find_attempt(self, digest: bytes) -> Done | None:
         """Return what the request with an idempotency key led to."""

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, String, or_, sel
 
 from caseflow.database import Uuid16
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.events import CaseErased, Erased, Event
+from caseflow.domain.events import CaseErased, CaseOpened, Erased, Event
 from caseflow.domain.times import parse_time
 from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim, Visibility
 
@@ -112,7 +112,7 @@ class PartnerHistory(Projection[View]):
             return
         if isinstance(event.body, Claim):
             self._note_embargo(case, case.claims[event.id])
-        else:
+        elif not isinstance(event.body, CaseOpened):
             self._look_again(case)
 
     def _erase(self, case_id: UUID, body: CaseErased) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, update
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseErased
+from caseflow.domain.events import CaseErased, CaseOpened
 from caseflow.domain.statistics import CaseFacts
 from caseflow.domain.vocabulary import VISIBILITY_RANK, Claim
 
@@ -37,7 +37,7 @@ class PartnerStatistics(Projection[View]):
             (dossier,) = dossiers
             row = _row(dossier.main, case, case.claims[event.id], at)
             self.view.put(partner_facts, row)
-        else:
+        elif not isinstance(event.body, CaseOpened):
             self._replace(dossiers, at)
 
     def _replace(self, dossiers: Sequence[Dossier], at: int) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from caseflow.database import Uuid16
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseErased
+from caseflow.domain.events import CaseErased, CaseOpened
 from caseflow.domain.vocabulary import Claim, Visibility
 
 from ..listing import (
@@ -111,7 +111,7 @@ class PartnerStatus(Projection[View]):
             self._positions[case.id] = tracking.notification_id
         for dossier in dossiers:
             self._changed[dossier.main.id] = dossier
-            if not isinstance(event.body, Claim):
+            if not isinstance(event.body, Claim | CaseOpened):
                 self._recast.add(dossier.main.id)
 
     def process_batch(self) -> None:

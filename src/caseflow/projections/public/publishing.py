@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseErased, ClaimCorrected, Consent, Event
+from caseflow.domain.events import CaseErased, CaseOpened, ClaimCorrected, Consent, Event
 from caseflow.domain.public_changes import PublicChange
 from caseflow.domain.publication import is_wider
 from caseflow.domain.vocabulary import Claim
@@ -107,6 +107,10 @@ class PublicHistory(Projection[View]):
         event, case, dossiers, _ = domain_event
         if case is None:
             return
+        if isinstance(event.body, CaseOpened):
+            # Nothing has to be looked up of what was not there before.
+            self._versions[case.id], self._headlines[case.id] = 0, None
+            return
         if isinstance(event.body, Claim):
             (dossier,) = dossiers
             recorded = case.claims[event.id]
@@ -124,7 +128,10 @@ class PublicHistory(Projection[View]):
         """Repeat what an event made public when it was new."""
         self._touched.update(repeat(self.view, told))
         self._first_new = min([self._first_new, *(change.sequence for change in told)])
-        is_claim = isinstance(domain_event.event.body, Claim)
+        body = domain_event.event.body
+        if isinstance(body, CaseOpened):
+            return
+        is_claim = isinstance(body, Claim)
         for dossier in domain_event.dossiers:
             if not is_claim or (told and dossier.merged):
                 self._join(dossier)

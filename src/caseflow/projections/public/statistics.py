@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseErased
+from caseflow.domain.events import CaseErased, CaseOpened
 from caseflow.domain.statistics import CaseFacts
 from caseflow.domain.vocabulary import Claim
 
@@ -35,7 +35,7 @@ class PublicStatistics(Projection[View]):
         event, case, dossiers, _ = domain_event
         if isinstance(event.body, CaseErased):
             self.view.remove(public_counts, case_id=event.originator_id)
-        if case is None:
+        if case is None or isinstance(event.body, CaseOpened):
             return
         if not isinstance(event.body, Claim):
             self._replace(dossiers, event.recorded_at)

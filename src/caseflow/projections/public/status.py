@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from caseflow.database import Uuid16
 from caseflow.domain.dossier import Dossier
-from caseflow.domain.events import CaseErased
+from caseflow.domain.events import CaseErased, CaseOpened
 from caseflow.domain.names import fold
 from caseflow.domain.status import Status
 from caseflow.domain.vocabulary import Claim
@@ -123,7 +123,8 @@ class PublicStatus(Projection[View]):
         if isinstance(event.body, CaseErased):
             self._changed.pop(event.originator_id, None)
             self.view.remove(public_cases, case_id=event.originator_id)
-        if case is None:
+        # A case is public from its first public claim.
+        if case is None or isinstance(event.body, CaseOpened):
             return
         if isinstance(event.body, Claim):
             (dossier,) = dossiers
