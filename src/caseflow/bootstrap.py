@@ -526,12 +526,12 @@ def make_services(house: House) -> "Services":
     from caseflow.api.auth import Authenticator
     from caseflow.api.caches import Cache
     from caseflow.api.case_reads import CaseReads
+    from caseflow.api.cases import make_answer
     from caseflow.api.conditional import Document
     from caseflow.api.counting import Metrics
     from caseflow.api.events import encode_published
     from caseflow.api.kept import KeptAnswers
     from caseflow.api.rate_limits import RateLimits
-    from caseflow.api.reading import render_case_now
     from caseflow.api.services import CalendarDocument, Services
     from caseflow.api.streams import Streams
 
@@ -569,7 +569,7 @@ def make_services(house: House) -> "Services":
         changes=house.changes,
         kept=kept,
         metrics=metrics,
-        case_reads=CaseReads(house.reader, house.changes, render_case_now),
+        case_reads=CaseReads(house.reader, house.changes, make_answer),
         documents=documents,
         entries=entries,
         numbers=numbers,

@@ -48,6 +48,9 @@ def test_a_kept_answer_is_the_one_that_would_be_made(service: Service, author: P
                 assert made[0] == 200
                 assert count_kept(service) == 1
                 assert told(service.get(path + query, headers)) == made
+                # What asks for more goes the long way, and here comes to the same.
+                more = f"{path}{query}{'&' if query else '?'}min_position=0"
+                assert told(service.get(more, headers)) == made
                 known = {**headers, "If-None-Match": made[1]["etag"]}
                 kept = told(service.get(path + query, known))
                 assert kept[0] == 304
@@ -249,7 +252,7 @@ def test_many_who_ask_at_once_are_answered_from_one_query(service: Service) -> N
     wanted = [*names, "ZZ-0000-0000", str(UUID(int=7))]
 
     async def ask() -> list[Any]:
-        return await asyncio.gather(*(reads.find(name, "ru") for name in wanted))
+        return await asyncio.gather(*(reads.find(name, "ru", takes_gzip=False) for name in wanted))
 
     with service.client.portal() as portal:
         found = portal.call(ask)

@@ -9,49 +9,51 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from caseflow.eventstore.changes import CaseChanges
 from caseflow.eventstore.reading import LogReader, Snapshot
 from caseflow.projections.public.status import PublicCase, find_cases
 
+from .kept import Messages
 from .parameters import CODE, as_uuid
 
 MAX_BATCH: Final = 200
 
-Render: TypeAlias = Callable[[PublicCase, str], dict[str, Any]]
+Make: TypeAlias = Callable[[PublicCase, str, bool], Messages]
 
 logger = logging.getLogger(__name__)
 
 
 class FoundCase(NamedTuple):
-    """A public case as JSON values, and the position of the log at which it was read."""
+    """The answer about a public case, and the position of the log at which it was read."""
 
     case_id: UUID
-    rendered: dict[str, Any]
+    answer: Messages
     position: int
 
 
 class _Request(NamedTuple):
     name: UUID | str
     language: str
+    takes_gzip: bool
     found: "asyncio.Future[FoundCase | None]"
 
 
 class CaseReads:
     """Reads public cases in batches, for one event loop. The thread begins with the first."""
 
-    def __init__(self, reader: LogReader, changes: CaseChanges, render: Render) -> None:
-        """render: a case as it is now, in a language, as JSON values."""
+    def __init__(self, reader: LogReader, changes: CaseChanges, make: Make) -> None:
+        """make: the answer about a case as it is now, in a language, compressed or not."""
         self._reader = reader
-        self._render = render
+        self._make = make
         self._changes = changes
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def find(self, name: str, language: str) -> FoundCase | None:
-        """Return a public case by its id or code, as it is now.
+    async def find(self, name: str, language: str, *, takes_gzip: bool) -> FoundCase | None:
+        """Return the answer about a public case by its id or code, as it is now.
 
         None where there is none that is public under this name, whatever the reason.
         And where the database cannot be used: whoever reads it the usual way is told so.
@@ -60,7 +62,7 @@ class CaseReads:
         if wanted is None:
             return None
         future: asyncio.Future[FoundCase | None] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Request(wanted, language, future))
+        self._queue.put(_Request(wanted, language, takes_gzip, future))
         self._ensure_thread()
         return await future
 
@@ -97,7 +99,7 @@ class CaseReads:
             self._changes.catch_up(snapshot.connection, position)
             cases = _find(snapshot, {request.name for request in batch})
             return [
-                FoundCase(case.case_id, self._render(case, r.language), position)
+                FoundCase(case.case_id, self._make(case, r.language, r.takes_gzip), position)
                 if (case := cases.get(r.name))
                 else None
                 for r in batch

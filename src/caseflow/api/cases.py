@@ -5,9 +5,8 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from caseflow.domain.errors import NotFoundError
 from caseflow.domain.facts import counts_on
@@ -15,13 +14,22 @@ from caseflow.eventstore.application import Answer, Opening, Recorded
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.formats.json_input import decode_body
+from caseflow.projections.public.status import PublicCase
 from caseflow.projections.public.values import WITHDRAWN
 
-from .answers import answer_elsewhere, answer_list, answer_read, answer_write
+from .answers import (
+    BY_KEY,
+    JSON,
+    answer_elsewhere,
+    answer_list,
+    answer_read,
+    answer_write,
+    link_feeds,
+)
 from .asked import Asked, Moment
-from .case_reads import FoundCase
+from .conditional import PUBLIC, make_document, make_whole
 from .duplicates import add_possible_duplicates
-from .kept import may_keep
+from .kept import Messages, make_messages
 from .listing import Lister, PartnerLister, PublicLister, list_page
 from .reading import (
     NO_CASE,
@@ -33,9 +41,10 @@ from .reading import (
     list_changes,
     read_case,
     read_public_case,
+    render_case_now,
     render_change,
 )
-from .rendering import list_readable, render_case, render_claim, render_record_event
+from .rendering import encode, list_readable, render_case, render_claim, render_record_event
 from .routes import read
 from .services import AnyRequest, Services, services_of
 
@@ -99,31 +108,34 @@ def read_one_case(request: AnyRequest, case: FromPath[str]) -> Response[bytes]:
                 rendered = read_case(services, snapshot, caller, case_id, asked.language, moment)
         except MergedError as error:
             return answer_elsewhere(request, f"/v1/cases/{error.case_id}")
-    return _answer_case(request, caller, rendered, asked.language)
-
-
-def answer_case(scope: Any, found: FoundCase, language: str) -> ASGIResponse:
-    """Return the answer of `read_one_case` to a reader without a key who asks for no moment."""
-    request: AnyRequest = Request(scope)
-    # As if it had been routed, for whoever counts.
-    scope["path_template"] = "/v1/cases/{case}"
-    may_keep(scope, found.position, found.case_id)
-    answer = _answer_case(request, None, found.rendered, language)
-    return answer.to_asgi_response(app=None, request=request)
-
-
-def _answer_case(
-    request: AnyRequest, caller: Caller | None, rendered: Json, language: str
-) -> Response[bytes]:
     return answer_read(
         request,
         caller,
         rendered,
-        language=language,
+        language=asked.language,
         version=rendered["version"],
         # To a key the case may be one that is not public, and has no feed.
-        feed=f"/feeds/cases/{rendered['code']}" if caller is None else None,
+        feed=_feed_of(rendered) if caller is None else None,
     )
+
+
+def make_answer(found: PublicCase, language: str, takes_gzip: bool) -> Messages:
+    """Return the answer of `read_one_case` to a reader without a key who asks for no moment."""
+    rendered = render_case_now(found, language)
+    body = encode(rendered)
+    whole = make_whole(
+        make_document(body, media_type=JSON, zips=takes_gzip),
+        takes_gzip=takes_gzip,
+        cache_control=PUBLIC,
+        vary=(*BY_KEY, "Accept-Language"),
+        language=language,
+        headers={"Link": ", ".join(link_feeds(_feed_of(rendered)))},
+    )
+    return make_messages(whole, JSON)
+
+
+def _feed_of(rendered: Json) -> str:
+    return f"/feeds/cases/{rendered['code']}"
 
 
 @read("/v1/cases/{case:str}/events")

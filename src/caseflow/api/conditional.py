@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response
 from msgspec import Struct
@@ -50,8 +50,9 @@ def make_document(
     media_type: str,
     etag: str | None = None,
     last_modified: datetime | None = None,
+    zips: bool = True,
 ) -> Document:
-    """Return a body with its compressed form and its ETag.
+    """Return a body with its compressed form, if it `zips`, and its ETag.
 
     etag: without quotes; it must differ whenever the bytes do, also between languages. By default
     it is drawn from the body's SHA-256.
@@ -59,7 +60,7 @@ def make_document(
     """
     return Document(
         plain=body,
-        zipped=_compress(body) if len(body) > MIN_GZIP_BYTES else None,
+        zipped=_compress(body) if zips and len(body) > MIN_GZIP_BYTES else None,
         media_type=media_type,
         etag=etag or etag_of(body),
         last_modified=last_modified,
@@ -91,13 +92,12 @@ def respond(  # noqa: PLR0913 - each is a header of its own, named where it is c
 
     etag, last_modified: as in `make_document`.
     """
-    zips = len(body) > MIN_GZIP_BYTES and accepts_gzip(request)
-    document = Document(
-        plain=body,
-        zipped=_compress(body) if zips else None,
+    document = make_document(
+        body,
         media_type=media_type,
-        etag=etag or etag_of(body),
+        etag=etag,
         last_modified=last_modified,
+        zips=accepts_gzip(request),
     )
     return respond_document(
         request,
@@ -126,22 +126,55 @@ def respond_document(
     headers: others; those that are made here cannot be overridden.
     Source: RFC 9110, sections 9.3.2, 13.1.2, 13.1.3 and 15.4.5.
     """
-    zipped = document.zipped if accepts_gzip(request) else None
+    whole = make_whole(
+        document,
+        takes_gzip=accepts_gzip(request),
+        cache_control=cache_control,
+        vary=vary,
+        language=language,
+        headers=headers,
+    )
+    if _is_known(request, whole.headers["etag"], document.last_modified):
+        unchanged = {n: v for n, v in whole.headers.items() if n not in OF_A_BODY}
+        return Response(b"", status_code=304, headers=unchanged)
+    content = b"" if request.method == "HEAD" else whole.body
+    return Response(content, status_code=200, headers=whole.headers, media_type=document.media_type)
+
+
+class Whole(NamedTuple):
+    """An answer with its body. headers: by name, lower case; all but the media type."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+OF_A_BODY: Final = frozenset({"content-type", "content-length", "content-encoding"})
+"""Headers that go out with a body alone."""
+
+
+def make_whole(
+    document: Document,
+    *,
+    takes_gzip: bool,
+    cache_control: str,
+    vary: Sequence[str] = (),
+    language: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Whole:
+    """Return what `respond_document` answers to a reader who has nothing yet."""
+    zipped = document.zipped if takes_gzip else None
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     sent |= _validators(document, is_zipped=zipped is not None)
     sent["cache-control"] = cache_control
     sent["vary"] = ", ".join(dict.fromkeys((*vary, "Accept-Encoding")))
     if language is not None:
         sent["content-language"] = language
-    if _is_known(request, sent["etag"], document.last_modified):
-        return Response(b"", status_code=304, headers=sent)
     if zipped is not None:
         sent["content-encoding"] = "gzip"
     body = document.plain if zipped is None else zipped
     # The framework would count the empty body of a HEAD, so the length is said here.
     sent["content-length"] = str(len(body))
-    content = b"" if request.method == "HEAD" else body
-    return Response(content, status_code=200, headers=sent, media_type=document.media_type)
+    return Whole(sent, body)
 
 
 def _compress(body: bytes) -> bytes:

@@ -56,23 +56,26 @@ class Metrics:
         """Note an answer that was given as it was kept."""
         (self._kept if status == 200 else self._unchanged).inc()
 
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note an answer; one that failed or was slow is logged."""
+        self._requests.labels(method, route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+        if status >= 500 or (seconds > SLOW_SECONDS and route not in _TAKE_TIME):
+            told = {"method": method, "route": route, "status": status}
+            logger.warning("request", extra={**told, "seconds": round(seconds, 3)})
+
     def noting(self, scope: Any, send: Send) -> Send:
         """Return a `send` that counts the answer by its route, never by its address."""
         begun = time.perf_counter()
-        status = ""
+        status = 0
 
         async def sending(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = str(message["status"])
+                status = message["status"]
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 route = scope.get("path_template") or "none"
-                seconds = time.perf_counter() - begun
-                self._requests.labels(scope["method"], route, status).inc()
-                self._seconds.labels(route).observe(seconds)
-                if status >= "500" or (seconds > SLOW_SECONDS and route not in _TAKE_TIME):
-                    told = {"method": scope["method"], "route": route, "status": int(status)}
-                    logger.warning("request", extra={**told, "seconds": round(seconds, 3)})
+                self.note(scope["method"], route, status, time.perf_counter() - begun)
 
         return sending

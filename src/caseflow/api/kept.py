@@ -18,11 +18,12 @@ from msgspec import Struct
 from caseflow.domain.labels import LANGUAGES
 from caseflow.eventstore.changes import CaseChanges
 
+from .conditional import OF_A_BODY, Whole
 from .negotiation import prefers_gzip, prefers_language
 
 MAX_BYTES: Final = 16_000_000
 # Views that are made anew may tell something else without an event that says so.
-KEPT_SECONDS: Final = 5.0
+KEPT_SECONDS: Final = 30.0
 _MARK: Final = "caseflow.kept"
 # With one of these a request may be answered otherwise, or has to be looked at.
 _OTHERS: Final = frozenset(
@@ -31,7 +32,7 @@ _OTHERS: Final = frozenset(
 _LANGUAGES: Final = frozenset(f"lang={language}".encode() for language in LANGUAGES)
 # No name has other letters, but for a partner's own.
 _CASE: Final = re.compile(rb"/v1/cases/([0-9A-Za-z-]+)")
-_OF_A_BODY: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
+_OF_A_BODY: Final = frozenset(name.encode() for name in OF_A_BODY)
 
 Scope = Any
 Message = Any
@@ -44,6 +45,11 @@ class AskedPublicly(NamedTuple):
 
     key: Key
     known: bytes | None
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Return whether the answer may be compressed."""
+        return self.key[2]
 
     @property
     def language(self) -> str:
@@ -65,6 +71,16 @@ class Messages(NamedTuple):
     body: Message
 
 
+def make_messages(whole: Whole, media_type: str) -> Messages:
+    """Return an answer as the framework would send it."""
+    headers = {**whole.headers, "content-type": media_type}
+    told = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return Messages(
+        {"type": "http.response.start", "status": 200, "headers": told},
+        {"type": "http.response.body", "body": whole.body, "more_body": False},
+    )
+
+
 class Answer(Struct, frozen=True):
     """An answer as it went out, and as it goes to readers who have it already.
 
@@ -77,6 +93,15 @@ class Answer(Struct, frozen=True):
     position: int
     case_id: UUID | None
     made_at: float
+
+    def choose(self, known: bytes | None) -> Messages | None:
+        """Return what goes to a reader; known: the ETag that it has, as sent.
+
+        None for any other tag, or for several: the framework's handler finds what they mean.
+        """
+        if known is None:
+            return self.whole
+        return self.unchanged if known == self.etag else None
 
     def __len__(self) -> int:
         return len(self.whole.body["body"]) + 1_000
@@ -110,10 +135,7 @@ class KeptAnswers:
         answer = self._answers.get(asked.key)
         if answer is None or not self._is_current(answer):
             return None
-        if asked.known is None:
-            return answer.whole
-        # Of any other tag, or of several, the framework's handler finds what they mean.
-        return answer.unchanged if asked.known == answer.etag else None
+        return answer.choose(asked.known)
 
     def _is_current(self, answer: Answer) -> bool:
         return (
@@ -132,14 +154,18 @@ class KeptAnswers:
                 started = message
             elif _MARK in scope and started is not None:
                 if started["status"] == 200:
-                    self._keep(asked.key, scope[_MARK], Messages(started, message))
+                    self.keep(asked.key, Messages(started, message), *scope[_MARK])
                 elif started["status"] == 304:
                     self._renew(asked.key, scope[_MARK], started)
             await send(message)
 
         return sending
 
-    def _keep(self, key: Key, mark: tuple[int, UUID | None], whole: Messages) -> None:
+    def keep(self, key: Key, whole: Messages, position: int, case_id: UUID | None) -> Answer:
+        """Keep an answer that was made of the log as it was at a position, and return it.
+
+        case_id: the case that it tells of; None where it tells of more than one.
+        """
         headers = whole.start["headers"]
         unchanged = [(name, value) for name, value in headers if name not in _OF_A_BODY]
         answer = Answer(
@@ -148,8 +174,8 @@ class KeptAnswers:
                 {**whole.start, "status": 304, "headers": unchanged}, {**whole.body, "body": b""}
             ),
             etag=dict(headers)[b"etag"],
-            position=mark[0],
-            case_id=mark[1],
+            position=position,
+            case_id=case_id,
             made_at=self._clock(),
         )
         with self._lock:
@@ -158,12 +184,13 @@ class KeptAnswers:
             self._bytes += len(answer)
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._answers)))
+        return answer
 
     def _renew(self, key: Key, mark: tuple[int, UUID | None], start: Message) -> None:
         """Go on giving an answer that was found to be what it was: readers may all have it."""
         before = self._answers.get(key)
         if before is not None and before.etag == dict(start["headers"])[b"etag"]:
-            self._keep(key, mark, before.whole)
+            self.keep(key, before.whole, *mark)
 
     def _drop(self, key: Key) -> None:
         before = self._answers.pop(key, None)
