@@ -89,9 +89,10 @@ class SealedMapper(Mapper[UUID]):
 
     def _store(self, event: Event, key: bytes) -> StoredEvent:
         fields = self._fields(event)
-        seed = self._random_bytes(SEED_BYTES)
+        drawn = self._random_bytes(SEED_BYTES + NONCE_BYTES)
+        seed, nonce = drawn[:SEED_BYTES], drawn[SEED_BYTES:]
         packed = pack_body(event.id, event.partner_id, commit_fields(seed, fields))
-        sealed = seal(key, event.id, self._random_bytes(NONCE_BYTES), seed, fields)
+        sealed = seal(key, event.id, nonce, seed, fields)
         state = event.recorded_at.to_bytes(TIME_BYTES, "big") + pack_state(packed, sealed)
         topic = ERASURE_TOPIC if isinstance(event.body, CaseErased) else TOPIC
         return StoredEvent(event.originator_id, event.originator_version, topic, state)

@@ -127,7 +127,8 @@ class Publications:
         for case_id, fields in said.items():
             # Of another case that was erased there is nothing left to say.
             if (key := keys[case_id]) is not None:
-                seed, nonce = self._random_bytes(SEED_BYTES), self._random_bytes(NONCE_BYTES)
+                drawn = self._random_bytes(SEED_BYTES + NONCE_BYTES)
+                seed, nonce = drawn[:SEED_BYTES], drawn[SEED_BYTES:]
                 commitments.extend(commit_fields(seed, fields))
                 part = seal(derive_key(key), change.entry_id, nonce, seed, fields)
                 sealed += _PART.pack(case_id.bytes, len(part)) + part
@@ -194,7 +195,7 @@ def derive_key(case_key: bytes) -> bytes:
     Apart from the case's own key: an entry has the id of its claim, and neither sealed part may
     open in the place of the other.
     """
-    return hmac.digest(case_key, _PURPOSE, "sha256")
+    return hmac.new(case_key, _PURPOSE, "sha256").digest()
 
 
 def list_cases(found: Iterable[StoredPublication]) -> set[UUID]:

@@ -1,6 +1,5 @@
 """What is done with keys: wrapping them under the master key, and hashing under one of them."""
 
-import hashlib
 import hmac
 import secrets
 from typing import Final
@@ -85,4 +84,4 @@ class KeyedHash:
         """
         encoded = (part.encode() for part in parts)
         message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-        return hmac.digest(self._secret, message, hashlib.sha256)
+        return hmac.new(self._secret, message, "sha256").digest()
