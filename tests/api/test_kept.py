@@ -277,3 +277,17 @@ def test_where_cases_cannot_be_read_the_reader_is_told_the_usual_way(
 
     monkeypatch.setattr(light.client.app.state.services.case_reads, "_read", fail)
     assert light.get(f"/v1/cases/{case['id']}").json()["version"] == 1
+
+
+def test_what_is_out_of_date_when_it_comes_is_not_kept(service: Service, author: Partner) -> None:
+    case = author.open()
+    author.tell(case, "wanted.removed")
+    path = f"/v1/cases/{case['id']}"
+    services = service.client.app.state.services
+    service.get(path)
+    ((key, old),) = services.kept._answers.items()
+    author.tell(case, "asylum.claim_made")
+    assert services.kept.keep(key, old.whole, old.position, old.case_id).whole is old.whole
+    assert count_kept(service) == 0
+    assert services.kept._bytes == 0
+    assert service.get(path).json()["version"] == 2

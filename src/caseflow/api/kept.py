@@ -164,7 +164,8 @@ class KeptAnswers:
     def keep(self, key: Key, whole: Messages, position: int, case_id: UUID | None) -> Answer:
         """Keep an answer that was made of the log as it was at a position, and return it.
 
-        case_id: the case that it tells of; None where it tells of more than one.
+        case_id: the case that it tells of; None where it tells of more than one. What is out of
+        date by now is not kept: it may tell of what was withdrawn since.
         """
         headers = whole.start["headers"]
         unchanged = [(name, value) for name, value in headers if name not in _OF_A_BODY]
@@ -180,6 +181,8 @@ class KeptAnswers:
         )
         with self._lock:
             self._drop(key)
+            if not self._changes.is_current(position, case_id):
+                return answer
             self._answers[key] = answer
             self._bytes += len(answer)
             while self._bytes > self._max_bytes:
