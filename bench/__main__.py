@@ -7,7 +7,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,7 @@ def measure_one(database: str, events: int, asked: argparse.Namespace) -> dict[s
             cases = deployment.fill(events)
             deployment.settle()
             print(f"\n{database}, {events:,} events", flush=True)
-            print(f"{'job':28}{'ratio':>8}{'rate/s':>11}{'limit/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+            print(f"{'job':32}{'ratio':>8}{'rate/s':>11}{'limit/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
             jobs = [j for j in make_jobs(deployment, cases, limit_url) if _is_asked(j.name, asked)]
             figures: list[dict[str, Any]] = []
             for figure in measure(jobs, asked.rounds) if jobs else []:
@@ -108,7 +107,7 @@ def _sum_up(name: str, pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 def _show(figure: dict[str, Any]) -> None:
     line = (
-        f"{figure['job']:28}{figure['ratio']:8.3f}{figure['rate']:11,.1f}{figure['limit']:11,.1f}"
+        f"{figure['job']:32}{figure['ratio']:8.3f}{figure['rate']:11,.1f}{figure['limit']:11,.1f}"
     )
     if "p50_ms" in figure:
         line += f"{figure['p50_ms']:9.2f}{figure['p99_ms']:9.2f}"
@@ -118,4 +117,4 @@ def _show(figure: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,17 +8,20 @@ import json
 import random
 import statistics
 from collections.abc import Callable, Sequence
+from threading import Thread
 from typing import Final, NamedTuple
 from uuid import uuid4
 
 import httpx
 
-from .load import Outcome, make_request, run_load
+from .load import Outcome, make_request, run_load, subscribed
 from .service import Deployment
 
 CONNECTIONS: Final = 32
 POSTS: Final = 3_000
 READS: Final = 6_000
+SUBSCRIBERS: Final = 1_000
+POSTING_SECONDS: Final = 6
 
 Side = Callable[[], Outcome]
 
@@ -64,8 +67,8 @@ def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> l
             for _ in range(POSTS)
         ]
 
-    def post() -> Outcome:
-        requests = [
+    def make_posts() -> list[bytes]:
+        return [
             make_request(
                 "POST",
                 path,
@@ -74,7 +77,30 @@ def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> l
             )
             for path, body in list_posts()
         ]
-        return load(deployment.url, requests, 201)
+
+    def post() -> Outcome:
+        return load(deployment.url, make_posts(), 201)
+
+    def post_followed() -> Outcome:
+        # They follow a state from which nothing comes.
+        with subscribed(deployment.url, "/v1/stream?host_state=UZ", SUBSCRIBERS):
+            return post()
+
+    def read_while_posting() -> Outcome:
+        """Read while others post, at half the rate at which they can."""
+        half = post().rate / 2
+        # For longer than the reads will take.
+        interval, posts = CONNECTIONS / half, make_posts()[: int(half * POSTING_SECONDS)]
+        posting = Thread(
+            target=lambda: run_load(
+                deployment.url, posts, connections=CONNECTIONS, expected=201, interval=interval
+            )
+        )
+        posting.start()
+        found = read(chosen)()
+        assert posting.is_alive(), "the posts ended before the reads did"
+        posting.join()
+        return found
 
     def echo() -> Outcome:
         requests = [make_request("POST", "/echo", body=body) for _, body in list_posts()]
@@ -105,6 +131,8 @@ def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> l
         Job("status", read(chosen), read_bytes(status_size)),
         Job("feed", read(feeds), read_bytes(len(plain.content))),
         Job("feed, conditional", read_again, read_bytes(1)),
+        Job("status while posting, to alone", read_while_posting, read(chosen)),
+        Job(f"post to {SUBSCRIBERS:,} idle, to none", post_followed, post),
     ]
 
 
@@ -113,7 +141,7 @@ def measure(jobs: Sequence[Job], rounds: int) -> list[Figure]:
     taken: dict[str, list[tuple[Outcome, Outcome]]] = {job.name: [] for job in jobs}
     for _ in range(rounds):
         # What posts changed is not there for the reads that follow but once.
-        for job in sorted(jobs, key=lambda one: one.name == "post"):
+        for job in sorted(jobs, key=lambda one: "post" in one.name):
             taken[job.name].append((job.run(), job.limit()))
     return [_sum_up(name, pairs) for name, pairs in taken.items()]
 

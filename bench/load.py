@@ -8,10 +8,12 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+_CONTEXT: Final = multiprocessing.get_context("spawn")
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
 
@@ -30,17 +32,38 @@ class Outcome(NamedTuple):
 
 
 def run_load(
-    url: str, requests: Sequence[bytes], *, connections: int, expected: int = 200
+    url: str,
+    requests: Sequence[bytes],
+    *,
+    connections: int,
+    expected: int = 200,
+    interval: float = 0.0,
 ) -> Outcome:
-    """Send requests, each once and in order, over so many connections at a time; blocks."""
-    context = multiprocessing.get_context("spawn")
-    reader, writer = context.Pipe(duplex=False)
-    arguments = (url, list(requests), connections, expected, writer)
-    process = context.Process(target=_work, args=arguments)
+    """Send requests, each once and in order, over so many connections at a time; blocks.
+
+    interval: seconds from one request of a connection to its next, if its answer is there by then.
+    """
+    reader, writer = _CONTEXT.Pipe(duplex=False)
+    arguments = (url, list(requests), connections, expected, interval, writer)
+    process = _CONTEXT.Process(target=_work, args=arguments)
     process.start()
     found: Outcome = reader.recv()
     process.join()
     return found
+
+
+@contextmanager
+def subscribed(url: str, path: str, number: int) -> Iterator[None]:
+    """Keep so many streams open in a process of its own, which reads all and looks at nothing."""
+    told, heard = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_follow, args=(url, path, number, heard))
+    process.start()
+    assert told.recv() == number
+    try:
+        yield
+    finally:
+        told.send(None)
+        process.join()
 
 
 def make_request(
@@ -54,15 +77,57 @@ def make_request(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _work(url: str, requests: Sequence[bytes], connections: int, expected: int, told: Any) -> None:
-    told.send(asyncio.run(_drive(url, requests, connections, expected)))
+def _follow(url: str, path: str, number: int, told: Any) -> None:
+    asyncio.run(_read_streams(url, make_request("GET", path), number, told))
 
 
-async def _drive(url: str, requests: Sequence[bytes], connections: int, expected: int) -> Outcome:
+async def _read_streams(url: str, request: bytes, number: int, told: Any) -> None:
+    loop, address = asyncio.get_running_loop(), urlsplit(url)
+    made = [_Subscriber(request, loop.create_future()) for _ in range(number)]
+    for one in made:
+        await loop.create_connection(lambda one=one: one, address.hostname, address.port)  # type: ignore[misc]
+        await one.begun
+    told.send(number)
+    await loop.run_in_executor(None, told.recv)
+
+
+class _Subscriber(asyncio.Protocol):
+    """A stream that is read."""
+
+    def __init__(self, request: bytes, begun: "asyncio.Future[None]") -> None:
+        self.begun = begun
+        self._request = request
+
+    def connection_made(self, transport: Any) -> None:
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.begun.done():
+            assert data.startswith(b"HTTP/1.1 200"), data
+            self.begun.set_result(None)
+
+
+def _work(
+    url: str,
+    requests: Sequence[bytes],
+    connections: int,
+    expected: int,
+    interval: float,
+    told: Any,
+) -> None:
+    told.send(asyncio.run(_drive(url, requests, connections, expected, interval)))
+
+
+async def _drive(
+    url: str, requests: Sequence[bytes], connections: int, expected: int, interval: float
+) -> Outcome:
     loop = asyncio.get_running_loop()
     address = urlsplit(url)
     todo, taken = iter(requests), list[float]()
-    made = [_Connection(todo, taken, expected, loop.create_future()) for _ in range(connections)]
+    made = [
+        _Connection(todo, taken, expected, interval, loop.create_future())
+        for _ in range(connections)
+    ]
     for connection in made:
         await loop.create_connection(
             lambda one=connection: one,
@@ -83,12 +148,18 @@ class _Connection(asyncio.Protocol):
     """One connection: sends the next request when the answer to the last one is whole."""
 
     def __init__(
-        self, todo: Any, taken: list[float], expected: int, done: "asyncio.Future[None]"
+        self,
+        todo: Any,
+        taken: list[float],
+        expected: int,
+        interval: float,
+        done: "asyncio.Future[None]",
     ) -> None:
         self.done = done
         self.errors = 0
         self._todo = todo
         self._taken = taken
+        self._interval = interval
         self._begins = f"HTTP/1.1 {expected}".encode()
         self._buffer = b""
         self._needed = 0
@@ -114,7 +185,11 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) >= self._needed:
             self._taken.append(time.perf_counter() - self._sent_at)
             self.errors += not self._buffer.startswith(self._begins)
-            self.send_next()
+            left = self._interval - self._taken[-1]
+            if left > 0:
+                self.done.get_loop().call_later(left, self.send_next)
+            else:
+                self.send_next()
 
     def _read_head(self) -> bool:
         end = self._buffer.find(_END)
