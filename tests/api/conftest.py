@@ -131,6 +131,11 @@ class Service:
             time.sleep(0.02)
             ready = asker.get("/readyz").json()
 
+    def hear(self) -> None:
+        """Wait until the service has heard of what another process did: one wake-up."""
+        head, watcher = self.head, self.client.app.state.services.watcher
+        assert watcher.wait(head, 10) >= head
+
     def revoke(self, partner: Partner) -> None:
         """Revoke the key of a partner."""
         with begin_write(self.engine) as connection:

@@ -338,6 +338,7 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "get_index": ["/"],
         "get_health": ["/healthz"],
         "get_readiness": ["/readyz"],
+        "get_metrics": ["/metrics"],
         "explain_problem": ["/problems/not-found"],
         "get_openapi": ["/schema/openapi.json"],
         "get_reference": ["/schema"],

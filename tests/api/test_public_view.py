@@ -164,7 +164,8 @@ class World:
         """Return public addresses of all that is here, hidden or not, in all their forms."""
         cases = [self.case, self.counted, *self.hidden_cases]
         events = [self.event, *self.hidden_events]
-        found = ["/", "/healthz", "/readyz", "/v1/vocabulary", "/schema/openapi.json"]
+        found = ["/", "/healthz", "/readyz", "/metrics", "/v1/vocabulary"]
+        found += ["/schema/openapi.json"]
         found += ["/problems/not-found", "/problems/nothing", "/feeds/all.atom"]
         found += [f"/v1/log/{path}" for path in ("checkpoint", "checkpoint?witnesses=1", "key",
                   "tile/0/000.p/1", "tile/entries/000.p/1", "consistency?from=0")]  # fmt: skip
@@ -248,7 +249,8 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         if isinstance(route, HTTPRoute) and "GET" in route.methods
     }
     assert templates == {
-        "/", "/healthz", "/readyz", "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
+        "/", "/healthz", "/readyz", "/metrics",
+        "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
         "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary",
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",

@@ -78,7 +78,9 @@ class Theft:
     def quarantine(self) -> Quarantined:
         """Hide what the thief did, as the command does; the service goes on meanwhile."""
         with run_house(self.service.settings) as house:
-            return house.quarantine(self.suspect)
+            found = house.quarantine(self.suspect)
+        self.service.hear()
+        return found
 
     def read_public(self) -> str:
         """Return all that anyone may read."""
@@ -226,6 +228,7 @@ def test_what_waited_for_the_thief_to_be_let_go_stays_hidden(
     with run_house(service.settings) as house:
         house.cases.freeze(False).result()
         house.release_due()
+    service.hear()
     assert "canary-told" not in read_public(service, theft.case, events=(waiting,))
 
 

@@ -125,6 +125,8 @@ def test_each_endpoint_gets_what_it_wants(scene: Scene) -> None:
         scene.add(other, filters={"host_state": "KG"})
         scene.add(recalls, filters={"recalls": True})
         granted = author.tell(first, "extradition.granted")
+        # What is withdrawn before it was sent is not sent any more.
+        scene.receiver.wait_for(1)
         author.tell(abroad, "extradition.granted")
         act(author, granted, "retractions", {"reason": "unsafe"})
         author.tell(abroad, "person.died", "2025-07")
