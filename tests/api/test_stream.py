@@ -1,5 +1,6 @@
 """The stream: every public change once, in order, whatever happens to either side."""
 
+import asyncio
 import dataclasses
 import os
 import random
@@ -11,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import anyio
 import httpx
 import pytest
+from anyio.to_thread import run_sync
 
 from caseflow.api import streams
 from caseflow.api.events import encode_published
@@ -27,6 +29,8 @@ from caseflow.database import begin_read
 from caseflow.domain.errors import UnavailableError
 from caseflow.eventstore.publications import list_publications
 from caseflow.eventstore.schema import migrate, migrate_keys
+from caseflow.projections.public import windows
+from caseflow.projections.public.windows import Feed
 from tests.browser import find_chromium, open_page
 from tests.canaries import Canaries
 from tests.checks import check_absent
@@ -477,3 +481,54 @@ def test_the_example_for_browsers_gets_every_change(embedded: Live, tmp_path: Pa
         shown.wait_for("window.kept.length === 3")
         found = shown.evaluate("window.kept.map(([id, change]) => [id, change.kind])")
     assert found == [["1", "published"], ["2", "withdrawn"], ["3", "published"]]
+
+
+def test_who_follows_what_does_not_come_is_left_alone(service: Service) -> None:
+    """Many who wait for the same are looked for once, and none of them looks itself."""
+    author = service.partner(*AUTHOR)
+    case = author.open()
+    author.tell(case, "wanted.removed")
+    followed = service.client.app.state.services.streams
+    looks: list[Feeds] = []
+    share = followed._share
+
+    async def sharing(after: int, feeds: Feeds) -> Any:
+        looks.append(feeds)
+        return await share(after, feeds)
+
+    followed._share = sharing
+    idle, busy = (Feed(windows.STATES, "UZ"),), (Feed(windows.STATES, "KZ"),)
+
+    async def follow() -> tuple[list[bytes], list[int]]:
+        got: list[bytes] = []
+        heard = [0] * 50
+
+        async def keep(number: int, feeds: Feeds) -> None:
+            async for chunk in followed.follow(1, feeds):
+                heard[number] += 1
+                if feeds == busy:
+                    got.append(chunk)
+
+        tasks = [asyncio.create_task(keep(n, idle)) for n in range(49)]
+        tasks.append(asyncio.create_task(keep(49, busy)))
+        await asyncio.sleep(0.5)
+        looks.clear()
+        for number in range(3):
+            await run_sync(author.tell, case, "asylum.claim_made", f"2025-06-0{number + 1}")
+            deadline = time.monotonic() + 10
+            while b"id: %d\nevent" % (number + 2) not in b"".join(got):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return got, heard
+
+    with service.client.portal() as portal:
+        got, heard = portal.call(follow)
+    assert sum(b"event: published" in chunk for chunk in got) == 3
+    # The first bytes alone.
+    assert heard[:49] == [1] * 49
+    assert 1 <= looks.count(idle) <= 6
+    assert not followed._groups

@@ -6,10 +6,10 @@ last change that it was sent.
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple, TypeAlias
 
 from anyio import CapacityLimiter
@@ -25,6 +25,8 @@ from caseflow.projections.public.windows import Feed
 RETRY_MILLISECONDS: Final = 3_000
 HEARTBEAT_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 0.05
+# Rounds of one heartbeat: it comes early by one of them at most, and never late.
+BEATS: Final = 8
 PAGE: Final = 100
 # So many look at the database at once, however many follow: others who ask need threads as well.
 READERS: Final = 4
@@ -35,6 +37,9 @@ SHARED_SECONDS: Final = 0.25
 
 Feeds: TypeAlias = tuple[Feed, ...]
 Render: TypeAlias = Callable[[Snapshot, Sequence[Published]], Sequence[bytes]]
+
+
+logger = logging.getLogger(__name__)
 
 
 class Page(NamedTuple):
@@ -48,6 +53,24 @@ class Page(NamedTuple):
     position: int
     is_last: bool
     head: int
+
+
+class _Group:
+    """Those who wait for news of the same feeds.
+
+    seen: the number up to which was looked for all of them; last: of the last that was found.
+    """
+
+    def __init__(self, seen: int) -> None:
+        self.seen = seen
+        self.last = seen
+        self.waiting = 0
+        self.news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Wake all who wait."""
+        news, self.news = self.news, asyncio.Event()
+        news.set()
 
 
 class Streams:
@@ -73,7 +96,7 @@ class Streams:
         self._heartbeat_seconds = heartbeat_seconds
         self._readers: CapacityLimiter | None = None
         self._pages: dict[tuple[int, Feeds], tuple[float, asyncio.Task[Page]]] = {}
-        self._grown = asyncio.Event()
+        self._groups: dict[Feeds, _Group] = {}
         self._looking: asyncio.Task[None] | None = None
         self._addresses: Counter[bytes | None] = Counter()
         self.subscribers = 0
@@ -128,35 +151,69 @@ class Streams:
             if page.last is not None:
                 yield page.events
                 told, beat_at = page.last, time.monotonic() + self._heartbeat_seconds
-            if page.is_last and not await self._grows(page.head, beat_at):
+            if page.is_last and not await self._wait(page, feeds, beat_at):
                 # Of what is filtered out nobody has to look at anything again.
                 yield b"id: %d\n\n" % after if after > told else b":\n\n"
                 told, beat_at = after, time.monotonic() + self._heartbeat_seconds
 
-    async def _grows(self, head: int, deadline: float) -> bool:
-        """Return whether the log grows beyond a position before the deadline."""
-        while self._watcher.head <= head and self.is_running:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            grown = self._grown
-            if self._watcher.head > head:
-                return True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(grown.wait(), left)
+    async def _wait(self, page: Page, feeds: Feeds, deadline: float) -> bool:
+        """Return whether there may be something after a page; false when it is time to say so."""
+        if self._watcher.head > page.head:
+            # What came since may have been looked for already, before this one waited.
+            return True
+        after, group = page.position, self._groups.get(feeds)
+        if group is None:
+            group = self._groups[feeds] = _Group(after)
+        group.waiting += 1
+        try:
+            while group.last <= after and self.is_running:
+                # The next round would be too late.
+                if time.monotonic() + self._beat_seconds > deadline:
+                    return False
+                await group.news.wait()
+        finally:
+            group.waiting -= 1
+            if not group.waiting and self._groups.get(feeds) is group:
+                del self._groups[feeds]
         return True
 
+    @property
+    def _beat_seconds(self) -> float:
+        """How often all are woken, whether there is news or not."""
+        return self._heartbeat_seconds / BEATS
+
     async def _look(self) -> None:
-        """Wake all who wait when the log has grown, or the service stops."""
-        head = self._watcher.head
+        """Wake those who wait for what has come, and all when it is time, or the service stops."""
+        head, beat_at = self._watcher.head, time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self._forget_pages()
-            if self._watcher.head > head or not self.is_running:
-                head = self._watcher.head
+            if self._watcher.head > head:
+                grown = self._watcher.head
                 self._pages.clear()
-                grown, self._grown = self._grown, asyncio.Event()
-                grown.set()
+                looks = [self._look_for(feeds, group) for feeds, group in self._groups.items()]
+                # Where one could not look, all look again.
+                head = grown if all(await asyncio.gather(*looks)) else head
+            if time.monotonic() >= beat_at or not self.is_running:
+                beat_at = time.monotonic() + self._beat_seconds
+                for group in self._groups.values():
+                    group.wake()
+
+    async def _look_for(self, feeds: Feeds, group: "_Group") -> bool:
+        """Look once for all who follow the same: where nothing came for them, none of them does.
+
+        Returns whether it could be looked.
+        """
+        try:
+            page = await self._share(group.seen, feeds)
+        except Exception as error:
+            logger.warning("a stream not looked after: %s", type(error).__name__)
+            return False
+        group.seen = page.position
+        if page.last is not None or not page.is_last:
+            group.last = page.position
+            group.wake()
+        return True
 
     def _forget_pages(self) -> None:
         """Forget what serves nobody any more: whoever catches up asks for each page once."""
@@ -172,7 +229,7 @@ class Streams:
         if found is None or now - found[0] > SHARED_SECONDS:
             found = self._pages[key] = now, asyncio.create_task(self._read(after, feeds))
         # One who leaves does not end what others wait for.
-        return await asyncio.shield(found[1])
+        return found[1].result() if found[1].done() else await asyncio.shield(found[1])
 
     async def _read(self, after: int, feeds: Feeds) -> Page:
         self._readers = self._readers or CapacityLimiter(READERS)
