@@ -615,7 +615,9 @@ def make_application(settings: Settings | None = None) -> "Litestar":
             house.start_publishing()
             house.start_delivering(partial(_encode_published, found.name))
             app.state.services = services = make_services(house)
-            yield
-            services.case_reads.stop()
+            try:
+                yield
+            finally:
+                services.case_reads.stop()
 
     return create_app(None, [live])

@@ -40,8 +40,7 @@ def answer_read(
     follow of it, a path without its ending.
     Raises UnavailableError where it cannot be logged.
     """
-    if caller is not None:
-        log_reads(services_of(request), caller, rendered)
+    log_reads(services_of(request), caller, rendered)
     vary = BY_KEY if language is None else (*BY_KEY, "Accept-Language")
     body = encode(rendered)
     return respond(
@@ -131,8 +130,8 @@ async def answer_write(
     Raises UnavailableError where it cannot be logged; what was recorded stays so.
     """
     # A thread only where something has to be written: what partners post is mostly not restricted.
-    if find_reads(rendered, caller.partner_id):
-        await run_sync(log_reads, services_of(request), caller, rendered)
+    if reads := find_reads(rendered, caller.partner_id):
+        await run_sync(services_of(request).read_log.record, caller, reads)
     headers = {
         "Location": location,
         "ETag": f'"{version}"',

@@ -34,7 +34,7 @@ from . import (
     vocabulary,
     webhooks,
 )
-from .kept import AskedPublicly, read_request
+from .kept import AskedPublicly, Messages, read_request
 from .openapi import read_openapi
 from .problems import EXCEPTION_HANDLERS, problem_page
 from .rate_limits import UNLIMITED, refuse
@@ -157,26 +157,14 @@ class Application(Litestar):
         if standing is not None and standing.is_over:
             await refuse(standing, scope, receive, services.metrics.noting(scope, send))
             return
-        kept = services.kept.find(asked)
-        if kept is not None:
-            services.metrics.note_kept(kept.start["status"])
-            await send(kept.start)
-            await send(kept.body)
+        if (kept := services.kept.find(asked)) is not None:
+            services.metrics.note_kept(await kept.send(send))
             return
         begun = time.perf_counter()
-        if name := asked.case_name:
-            found = await services.case_reads.find(
-                name, asked.language, takes_gzip=asked.takes_gzip
-            )
-            if found is not None:
-                answer = services.kept.keep(asked.key, found.answer, found.position, found.case_id)
-                if (chosen := answer.choose(asked.known)) is not None:
-                    await send(chosen.start)
-                    await send(chosen.body)
-                    services.metrics.note(
-                        "GET", CASE_ROUTE, chosen.start["status"], time.perf_counter() - begun
-                    )
-                    return
+        if (answer := await _read_case(services, asked)) is not None:
+            status = await answer.send(send)
+            services.metrics.note("GET", CASE_ROUTE, status, time.perf_counter() - begun)
+            return
         send = services.kept.keeping(asked, scope, services.metrics.noting(scope, send))
         await super().__call__(scope, receive, send)
 
@@ -205,6 +193,17 @@ class Application(Litestar):
             for route in self.routes
             if isinstance(route, HTTPRoute)
         }
+
+
+async def _read_case(services: Services, asked: AskedPublicly) -> Messages | None:
+    """Return the answer about the case that is asked for; None where the framework finds it."""
+    if (name := asked.case_name) is None:
+        return None
+    found = await services.case_reads.find(name, asked.language, takes_gzip=asked.takes_gzip)
+    if found is None:
+        return None
+    answer = services.kept.keep(asked.key, found.answer, found.position, found.case_id)
+    return answer.choose(asked.known)
 
 
 def create_app(services: Services | None, lifespan: Sequence[Lifespan] = ()) -> Application:

@@ -30,6 +30,7 @@ _OTHERS: Final = frozenset(
     {b"authorization", b"if-match", b"if-modified-since", b"if-unmodified-since", b"range"}
 )
 _LANGUAGES: Final = frozenset(f"lang={language}".encode() for language in LANGUAGES)
+_PLAIN: Final = _LANGUAGES | {b""}
 # No name has other letters, but for a partner's own.
 _CASE: Final = re.compile(rb"/v1/cases/([0-9A-Za-z-]+)")
 _OF_A_BODY: Final = frozenset(name.encode() for name in OF_A_BODY)
@@ -61,7 +62,7 @@ class AskedPublicly(NamedTuple):
     def case_name(self) -> str | None:
         """Return the name of the case whose status now is asked for, and nothing else; or None."""
         found = _CASE.fullmatch(self.key[0].partition(b"?")[0])
-        return found[1].decode() if found and self.key[1] in (b"", *_LANGUAGES) else None
+        return found[1].decode() if found and self.key[1] in _PLAIN else None
 
 
 class Messages(NamedTuple):
@@ -69,6 +70,12 @@ class Messages(NamedTuple):
 
     start: Message
     body: Message
+
+    async def send(self, send: Send) -> int:
+        """Send it, and return its status."""
+        await send(self.start)
+        await send(self.body)
+        return int(self.start["status"])
 
 
 def make_messages(whole: Whole, media_type: str) -> Messages:

@@ -83,27 +83,27 @@ def _refuse(errors: list[Found]) -> None:
 
 def find_bad_text(value: Any, pointer: str = "") -> Iterator[Found]:
     """Yield a pointer and a reason for each text that XML could not carry."""
-    if not pointer and not isinstance(value, str) and not _has_bad_text(value):
-        return
-    if isinstance(value, str):
-        if _NOT_XML.search(value):
-            yield pointer, "holds a character that XML cannot carry"
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            name = str(key).replace("~", "~0").replace("/", "~1")
-            yield from find_bad_text(part, f"{pointer}/{name}")
-    elif isinstance(value, list):
-        for number, part in enumerate(value):
-            yield from find_bad_text(part, f"{pointer}/{number}")
+    for inside in _list_bad_texts(value):
+        yield pointer + inside, "holds a character that XML cannot carry"
 
 
-def _has_bad_text(value: Any) -> bool:
-    """Return whether any text holds such a character, without finding out which."""
+def _list_bad_texts(value: Any) -> list[str]:
+    # Nearly always there are none: a pointer is made where one is found, on the way back.
     if isinstance(value, str):
-        return _NOT_XML.search(value) is not None
+        return [""] if _NOT_XML.search(value) else []
     if isinstance(value, dict):
-        return any(map(_has_bad_text, value.values()))
-    return isinstance(value, list) and any(map(_has_bad_text, value))
+        return [
+            f"/{_escape(key)}{rest}"
+            for key, part in value.items()
+            for rest in _list_bad_texts(part)
+        ]
+    if isinstance(value, list):
+        return [f"/{n}{rest}" for n, part in enumerate(value) for rest in _list_bad_texts(part)]
+    return []
+
+
+def _escape(key: object) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def _bad_dates(fields: dict[str, Any]) -> Iterator[Found]:

@@ -188,15 +188,15 @@ class Session:
 
     def prepare(self, requests: Sequence["_Request"]) -> None:
         """Look up together what these requests are going to ask for."""
-        self.look_up(name for request in requests for name in request.names)
-        named = (self._looked_up[name] for request in requests for name in request.names)
+        self.look_up(name for request in requests for name in request.hints.names)
+        named = (self._looked_up[name] for request in requests for name in request.hints.names)
         about = {found.case_id for found in named if found is not None}
-        about.update(r.about for r in requests if r.about is not None)
+        about.update(r.hints.about for r in requests if r.hints.about is not None)
         if about:
             about.update(list(map(self._cases.identities.find_root, about)))
             self._load({case_id for case_id in about if self._cases.get(case_id) is None})
             self._projector.expect(sorted(about))
-        attempts = {r.attempt for r in requests if r.attempt is not None}
+        attempts = {r.hints.attempt for r in requests if r.hints.attempt is not None}
         self._tried = dict.fromkeys(attempts) | find_attempts(self.connection, attempts)
 
     def _load(self, case_ids: Collection[UUID]) -> None:
@@ -422,10 +422,7 @@ NO_HINTS: Final = Hints()
 class _Request:
     def __init__(self, job: Job, hints: Hints) -> None:
         self.job = job
-        self.opens = hints.opens
-        self.names = hints.names
-        self.about = hints.about
-        self.attempt = hints.attempt
+        self.hints = hints
         self.future: Future[Any] = Future()
         self.outcome: Any = None
         self.refusal: CaseflowError | None = None
@@ -600,7 +597,7 @@ class Writer:
             request.settle()
 
     def _commit(self, batch: Sequence[_Request]) -> None:
-        opening = {request.opens for request in batch if request.opens is not None}
+        opening = {request.hints.opens for request in batch if request.hints.opens is not None}
         if opening:
             self._keys.create_keys(opening)
         session: Session | None = None

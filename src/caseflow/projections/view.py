@@ -5,9 +5,9 @@ head says which is which. A projection takes events in and puts rows into a `Vie
 them all at once, in the transaction of the events.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 from sqlalchemy import (
@@ -32,8 +32,21 @@ from caseflow.domain.events import Event
 from caseflow.domain.figures import Figure
 from caseflow.domain.public_changes import PublicChange
 
+Value = TypeVar("Value")
+
 VIEW_SETS: Final = ("a", "b")
 metadata = MetaData()
+
+
+# Values in one statement: both databases take 30,000 and more.
+_TOGETHER: Final = 5_000
+
+
+def in_parts(values: Collection[Value]) -> Iterator[list[Value]]:
+    """Yield values in lists that fit into one statement."""
+    found = list(values)
+    for start in range(0, len(found), _TOGETHER):
+        yield found[start : start + _TOGETHER]
 
 
 class Change(NamedTuple):

@@ -16,11 +16,13 @@ from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     delete,
@@ -371,11 +373,7 @@ class Webhooks:
 
     def find_next_at(self, connection: Connection) -> int | None:
         """Return when a message is to be sent next; None where nothing waits."""
-        found: int | None = connection.scalar(
-            select(func.min(deliveries.c.next_at))
-            .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-            .where(deliveries.c.outcome == WAITING, webhooks.c.state == ACTIVE)
-        )
+        found: int | None = connection.scalar(_select_waiting(func.min(deliveries.c.next_at)))
         return found
 
     def claim(
@@ -503,12 +501,13 @@ class Webhooks:
 
 def count_waiting(connection: Connection) -> int:
     """Return how many messages wait to be sent, to whichever webhook that is not paused."""
-    query = select(func.count()).select_from(deliveries)
-    query = query.join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-    return (
-        connection.scalar(query.where(deliveries.c.outcome == WAITING, webhooks.c.state == ACTIVE))
-        or 0
-    )
+    return connection.scalar(_select_waiting(func.count(deliveries.c.sequence))) or 0
+
+
+def _select_waiting(what: ColumnElement[int]) -> Select[int]:
+    """Return the query for something about the messages that wait to be sent."""
+    query = select(what).join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+    return query.where(deliveries.c.outcome == WAITING, webhooks.c.state == ACTIVE)
 
 
 def _read_delivery(row: Row[Any]) -> Delivery:

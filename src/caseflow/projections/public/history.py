@@ -30,7 +30,7 @@ from caseflow.domain.case import Case, RecordedClaim
 from caseflow.domain.dates import When, parse_when
 from caseflow.domain.dossier import Dossier
 
-from ..view import ViewTable
+from ..view import ViewTable, in_parts
 from .rows import encode
 from .values import PUBLISHED, WITHDRAWN, public_labels, public_status, said_publicly
 
@@ -131,8 +131,6 @@ class Published(NamedTuple):
 
 
 _COLUMNS: Final = Published._fields
-# Identifiers in one statement: both databases take 30,000 and more.
-_TOGETHER: Final = 1_000
 
 
 def get_sequence(connection: Connection, view_set: str, known_at: int | None = None) -> int:
@@ -241,13 +239,10 @@ def list_shown_before(
     table = public_events[view_set]
     columns = (table.c.case_id, table.c.event_id, table.c.root_id, table.c.published_at)
     query = select(*columns).where(table.c.kind != WITHDRAWN, table.c.taken_back_by.is_(None))
-    roots = sorted(moments)
     return [
         ShownClaim(row.case_id, row.event_id)
-        for start in range(0, len(roots), _TOGETHER)
-        for row in connection.execute(
-            query.where(table.c.root_id.in_(roots[start : start + _TOGETHER]))
-        )
+        for some in in_parts(sorted(moments))
+        for row in connection.execute(query.where(table.c.root_id.in_(some)))
         if row.published_at < moments[row.root_id]
     ]
 

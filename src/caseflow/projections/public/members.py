@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from ..view import View, ViewTable
+from ..view import View, ViewTable, in_parts
 from .history import public_events
 from .values import PUBLISHED, WITHDRAWN
 
@@ -32,9 +32,6 @@ ANNOUNCED: Final = 50
 RECALLS: Final = "recalls"
 
 NONE_NEW: Final = sys.maxsize
-
-# Values in one statement: both databases take 30,000 and more.
-_TOGETHER: Final = 5_000
 
 public_members = ViewTable(
     "public_members",
@@ -87,13 +84,13 @@ def refresh_members(view: View, sequences: Collection[int], first_new: int = NON
     """
     table, members = public_events[view.view_set], public_members[view.view_set]
     roots: set[Any] = set()
-    for some in _parts(sequences):
+    for some in in_parts(sequences):
         query = select(table.c.root_id).where(table.c.sequence.in_(some))
         roots.update(row.root_id for row in view.read(query))
-    for some in _parts(roots):
+    for some in in_parts(roots):
         view.flush()
         told = _read(view.connection, view.view_set, table.c.root_id.in_(some))
-        for numbers in _parts([t.sequence for t in told if t.sequence < first_new]):
+        for numbers in in_parts([t.sequence for t in told if t.sequence < first_new]):
             view.write(delete(members).where(members.c.sequence.in_(numbers)))
         for row in _list_rows(told):
             view.put(public_members, row)
@@ -175,9 +172,3 @@ def _read(connection: Connection, view_set: str, condition: ColumnElement[bool])
     table = public_events[view_set]
     query = select(*(table.c[name] for name in Told._fields)).where(condition)
     return [Told._make(row) for row in connection.execute(query.order_by(table.c.sequence))]
-
-
-def _parts(values: Collection[Any]) -> Iterator[list[Any]]:
-    found = list(values)
-    for start in range(0, len(found), _TOGETHER):
-        yield found[start : start + _TOGETHER]

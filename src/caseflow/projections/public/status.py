@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -39,12 +39,9 @@ from ..listing import (
     track_columns,
     track_values,
 )
-from ..view import Change, View, ViewTable
+from ..view import Change, View, ViewTable, in_parts
 from .history import public_events
 from .values import public_labels, public_status
-
-# Identifiers in one statement: both databases take 30,000 and more.
-_TOGETHER: Final = 1_000
 
 public_cases = (
     ViewTable(
@@ -155,13 +152,10 @@ class PublicStatus(Projection[View]):
     def _count_changes(self) -> dict[UUID, Counts]:
         """Return how many public changes each case has had, and when the first and last were."""
         query = _select_counts(self.view.view_set)
-        changed = list(self._changed)
         return {
             case_id: Counts(*row)
-            for start in range(0, len(changed), _TOGETHER)
-            for case_id, *row in self.view.connection.execute(
-                query, {"case_ids": changed[start : start + _TOGETHER]}
-            )
+            for some in in_parts(self._changed)
+            for case_id, *row in self.view.connection.execute(query, {"case_ids": some})
         }
 
 
@@ -199,10 +193,7 @@ def _searchable(labels: list[str]) -> str:
 
 def find_case(connection: Connection, view_set: str, name: UUID | str) -> PublicCase | None:
     """Return a public case by its id or code, or None where it is not public."""
-    table = public_cases[view_set]
-    column = table.c.case_id if isinstance(name, UUID) else table.c.code
-    row = connection.execute(_select(view_set).where(column == name)).one_or_none()
-    return PublicCase(*row) if row else None
+    return next(iter(find_cases(connection, view_set, [name])), None)
 
 
 def find_cases(
