@@ -308,6 +308,10 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "get_consistency": ["/v1/log/consistency?from=1&to=3", "/v1/log/consistency?from=0"],
         "get_full_consistency": ["/v1/log/full/consistency?from=1&to=3"],
         "get_statistics": ["/v1/statistics", f"/v1/statistics?host_state=KZ&{replay}"],
+        "get_breakdown": [
+            "/v1/statistics/breakdown",
+            f"/v1/statistics/breakdown?host_state=KZ&{replay}",
+        ],
         "list_number_changes": [
             "/v1/statistics/changes",
             "/v1/statistics/changes?since=1&limit=2&host_state=KZ&min_position=1&lang=ru",

@@ -209,6 +209,7 @@ class World:
             "known_at=2998-01-01T00:00:00Z", "as_of=2025-06-15&known_at=2998-01-01T00:00:00Z",
         ):  # fmt: skip
             found.append(f"/v1/statistics?{query}")
+            found.append(f"/v1/statistics/breakdown?{query}")
         return [
             *found,
             "/v1/events",
@@ -252,6 +253,7 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/", "/healthz", "/readyz", "/metrics",
         "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
+        "/v1/statistics/breakdown",
         "/v1/audit/reads", "/v1/exports/log", "/schema", "/schema/{asset}", "/v1/vocabulary",
         "/feeds/all.atom", "/feeds/cases/{file}", "/problems/{slug}", "/schema/openapi.json",
         *(f"/v1/log/{which}{path}" for which in ("", "full/")

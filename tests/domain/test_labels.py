@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from caseflow.domain.breakdown import HELD_FOR, OUTCOMES
 from caseflow.domain.events import Consent, ConsentLevel, Measure, Name, Subject
 from caseflow.domain.labels import LANGUAGES, all_labels, label
 from caseflow.domain.publication import PublicationState
@@ -112,6 +113,11 @@ def test_every_headline_has_labels_and_nothing_else_has():
 
 def test_everything_that_figures_count_has_labels_and_nothing_else_has():
     assert set(all_labels()["measures"]) == set(get_args(Measure))
+
+
+def test_everything_that_the_breakdown_counts_by_has_labels_and_nothing_else_has():
+    assert tuple(all_labels()["held_for"]) == HELD_FOR
+    assert tuple(all_labels()["outcomes"]) == OUTCOMES
 
 
 def test_every_state_of_publication_and_its_reason_has_labels():

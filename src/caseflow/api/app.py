@@ -86,6 +86,7 @@ HANDLERS = (
     imports.import_records,
     exports.export_log,
     statistics.read_statistics,
+    statistics.read_breakdown,
     changes.list_number_changes,
     vocabulary.get_vocabulary,
     feeds.read_all,

@@ -6,6 +6,7 @@ what the application really answers.
 
 from typing import Any, Final, get_args
 
+from caseflow.domain.breakdown import HELD_FOR, OUTCOMES
 from caseflow.domain.change_kinds import CHANGE_KINDS
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
@@ -452,6 +453,46 @@ def _statistics() -> Schemas:
                 ),
             },
         ),
+        "Breakdown": _object(
+            "What the statistics of the same moment are made of: counts of persons.",
+            {
+                "as_of": _or_null(_DAY),
+                "known_at": _or_null(_TIME),
+                "position": _COUNT,
+                "persons": _COUNT,
+                "returns": _described(
+                    "Who has been returned by the end of a month, for the months in which one of "
+                    "the counts changes.",
+                    _list_of(refer("ReturnsOfMonth")),
+                ),
+                "flows": _described(
+                    "Why persons were held, and what became of them; each person once.",
+                    _list_of(refer("Flow")),
+                ),
+                "custody_days": _described(
+                    "Persons by their certain days in custody.", _list_of(refer("CustodyBand"))
+                ),
+            },
+        ),
+        "ReturnsOfMonth": _object(
+            "Persons returned by the end of a month (or the day that is asked for), by kind.",
+            {
+                "month": _TEXT,
+                "certain": _described("What has certainly happened by then.", _COUNTS),
+                "possible": _described(
+                    "What may have happened by then: `returned` as of the last day of the month.",
+                    _COUNTS,
+                ),
+            },
+        ),
+        "Flow": _object(
+            "Persons held for a reason, the first of several, and what became of them.",
+            {"held_for": _one_of(HELD_FOR), "outcome": _one_of(OUTCOMES), "persons": _COUNT},
+        ),
+        "CustodyBand": _object(
+            "Persons held for `shortest` to `longest` days; null: there is no longest.",
+            {"shortest": _COUNT, "longest": _or_null(_COUNT), "persons": _COUNT},
+        ),
         "ReportedFigure": _object(
             "A number that an organisation or the press publishes: from `low` to `high`.",
             {
@@ -593,6 +634,8 @@ def _vocabulary() -> Schemas:
                 "tracks": _list_of(refer("VocabularyTrack")),
                 "headlines": _list_of(refer("VocabularyCode")),
                 "measures": _list_of(refer("VocabularyCode")),
+                "held_for": _list_of(refer("VocabularyCode")),
+                "outcomes": _list_of(refer("VocabularyCode")),
             },
         ),
         "VocabularyType": _object(

@@ -372,6 +372,14 @@ OPERATIONS: Final = (
         keyed=True,
     ),
     Operation(
+        handler=statistics.read_breakdown,
+        id="get_breakdown",
+        tag=STATISTICS,
+        schema="Breakdown",
+        parameters=(*_REPLAY, "host_state", "origin_state", "min_position", *_LANGUAGE),
+        keyed=True,
+    ),
+    Operation(
         handler=changes.list_number_changes,
         id="list_number_changes",
         tag=STATISTICS,

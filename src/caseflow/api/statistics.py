@@ -1,12 +1,13 @@
 """Statistics: counts of persons on any day, as known at any time."""
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Response
 
-from caseflow.domain.statistics import Statistics, tally
+from caseflow.domain.breakdown import Breakdown, break_down
+from caseflow.domain.statistics import CaseFacts, Statistics, tally
 from caseflow.domain.times import day_of
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
@@ -15,7 +16,7 @@ from caseflow.projections.partner import statistics as partner_statistics
 from caseflow.projections.public import statistics as public_statistics
 
 from .answers import BY_KEY, JSON
-from .asked import Asked, Moment
+from .asked import NOW, Asked, Moment
 from .conditional import PRIVATE, PUBLIC, respond
 from .rendering import encode
 from .reported import list_reported
@@ -23,19 +24,38 @@ from .routes import read
 from .services import AnyRequest, Services, audience_of, position_of, services_of
 
 
+class Wanted(NamedTuple):
+    """Which numbers are asked for. host_state, origin_state: None for all."""
+
+    moment: Moment = NOW
+    host_state: str | None = None
+    origin_state: str | None = None
+
+
 @read("/v1/statistics")
 def read_statistics(request: AnyRequest) -> Response[bytes]:
     """Return the statistics that the caller may know."""
+    return _answer(request, get_statistics)
+
+
+@read("/v1/statistics/breakdown")
+def read_breakdown(request: AnyRequest) -> Response[bytes]:
+    """Return what the statistics are made of: returns by month, outcomes of custody, its length.
+
+    Every total is one of the statistics of the same moment.
+    """
+    return _answer(request, get_breakdown)
+
+
+def _answer(request: AnyRequest, get: Callable[..., bytes]) -> Response[bytes]:
     services = services_of(request)
     asked = Asked(
         request, "as_of", "known_at", "host_state", "origin_state", "min_position", "lang"
     )
-    caller, moment = services.find_caller(request), asked.moment
-    states = (asked.country("host_state"), asked.country("origin_state"))
+    caller = services.find_caller(request)
+    wanted = Wanted(asked.moment, asked.country("host_state"), asked.country("origin_state"))
     with services.snapshot(caller, asked.min_position) as snapshot:
-        seen = (snapshot.head.position, snapshot.view_set, _view_of(caller))
-        read_all = partial(_read_all, services, snapshot, caller, asked.language, moment, *states)
-        body = services.numbers.get((*seen, asked.language, moment, states), read_all)
+        body = get(services, snapshot, caller, wanted, asked.language)
     return respond(
         request,
         body,
@@ -46,20 +66,46 @@ def read_statistics(request: AnyRequest) -> Response[bytes]:
     )
 
 
-def _read_all(
+def get_statistics(
+    services: Services, snapshot: Snapshot, caller: Caller | None, wanted: Wanted, language: str
+) -> bytes:
+    """Return what is computed, and beside it what others report, as JSON."""
+
+    def make() -> bytes:
+        moment = wanted.moment
+        figures = FigureFilter(
+            moment.as_of, moment.known_at, wanted.host_state, wanted.origin_state
+        )
+        reported = list_reported(services, snapshot, caller, figures, language)
+        cases, until = _list_cases(snapshot, caller, wanted)
+        found = tally(cases, as_of=wanted.moment.as_of, until=until)
+        return encode({**_render(snapshot, caller, wanted, found), "reported": reported})
+
+    return _keep(services, snapshot, caller, ("statistics", wanted, language), make)
+
+
+def get_breakdown(
+    services: Services, snapshot: Snapshot, caller: Caller | None, wanted: Wanted, _language: str
+) -> bytes:
+    """Return what the statistics are made of, as JSON."""
+
+    def make() -> bytes:
+        cases, until = _list_cases(snapshot, caller, wanted)
+        found = break_down(cases, as_of=wanted.moment.as_of, until=until)
+        return encode(_render(snapshot, caller, wanted, found))
+
+    return _keep(services, snapshot, caller, ("breakdown", wanted), make)
+
+
+def _keep(
     services: Services,
     snapshot: Snapshot,
     caller: Caller | None,
-    language: str,
-    moment: Moment,
-    host_state: str | None,
-    origin_state: str | None,
+    what: tuple[object, ...],
+    make: Callable[[], bytes],
 ) -> bytes:
-    """Return what is computed, and beside it what others report."""
-    wanted = FigureFilter(moment.as_of, moment.known_at, host_state, origin_state)
-    reported = list_reported(services, snapshot, caller, wanted, language)
-    computed = _read(snapshot, caller, moment, host_state, origin_state)
-    return encode({**computed, "reported": reported})
+    seen = (snapshot.head.position, snapshot.view_set, _view_of(caller))
+    return services.numbers.get((*seen, *what), make)
 
 
 def _view_of(caller: Caller | None) -> tuple[str, ...]:
@@ -69,36 +115,34 @@ def _view_of(caller: Caller | None) -> tuple[str, ...]:
     return (audience_of(caller), str(caller.partner_id))
 
 
-def _read(
-    snapshot: Snapshot,
-    caller: Caller | None,
-    moment: Moment,
-    host_state: str | None,
-    origin_state: str | None,
-) -> dict[str, Any]:
-    known_at = moment.known_at
-    frame = {"known_at": known_at, "host_state": host_state, "origin_state": origin_state}
-    connection, view_set = snapshot.connection, snapshot.view_set
+def _list_cases(
+    snapshot: Snapshot, caller: Caller | None, wanted: Wanted
+) -> tuple[Iterable[CaseFacts], str]:
+    """Return what the caller may count, and the day to which custody is measured."""
+    known_at = wanted.moment.known_at
+    where = snapshot.connection, snapshot.view_set
+    frame: dict[str, Any] = {
+        "known_at": known_at,
+        "host_state": wanted.host_state,
+        "origin_state": wanted.origin_state,
+    }
     if caller is None:
-        cases = public_statistics.list_case_facts(connection, view_set, **frame)  # type: ignore[arg-type]
-        last = public_statistics.find_last(connection, view_set, known_at)
-    else:
-        cases = partner_statistics.list_case_facts(
-            connection,
-            view_set,
-            audience=audience_of(caller),
-            own=caller.partner_id,
-            **frame,  # type: ignore[arg-type]
-        )
-        last = min(snapshot.head.recorded_at, known_at or snapshot.head.recorded_at)
-    found = tally(cases, as_of=moment.as_of, until=day_of(last))
-    return _render(found, moment, position_of(snapshot, caller, moment.known_at))
+        last = public_statistics.find_last(*where, known_at)
+        return public_statistics.list_case_facts(*where, **frame), day_of(last)
+    last = min(snapshot.head.recorded_at, known_at or snapshot.head.recorded_at)
+    cases = partner_statistics.list_case_facts(
+        *where, audience=audience_of(caller), own=caller.partner_id, **frame
+    )
+    return cases, day_of(last)
 
 
-def _render(found: Statistics, moment: Moment, position: int) -> dict[str, Any]:
+def _render(
+    snapshot: Snapshot, caller: Caller | None, wanted: Wanted, found: Statistics | Breakdown
+) -> dict[str, Any]:
+    moment = wanted.moment
     return {
         "as_of": moment.as_of,
         "known_at": moment.known_at_text,
-        "position": position,
+        "position": position_of(snapshot, caller, moment.known_at),
         **msgspec.to_builtins(found),
     }

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Response
 
+from caseflow.domain.breakdown import HELD_FOR, OUTCOMES
 from caseflow.domain.labels import LANGUAGES, label
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import (
@@ -47,6 +48,9 @@ def make_vocabulary() -> dict[str, Any]:
         "tracks": [_track(track) for track in ORDERS],
         "headlines": [{"code": c, "label": _labels("headlines", c)} for c in HEADLINE_CODES],
         "measures": [{"code": c, "label": _labels("measures", c)} for c in MEASURES],
+        # What the breakdown of the statistics counts by.
+        "held_for": [{"code": c, "label": _labels("held_for", c)} for c in HELD_FOR],
+        "outcomes": [{"code": c, "label": _labels("outcomes", c)} for c in OUTCOMES],
     }
 
 

@@ -147,6 +147,11 @@ def month_of(day: str) -> str:
     return day[:7]
 
 
+def last_day_of(month: str) -> str:
+    """Return the last day of a month: YYYY-MM-DD of YYYY-MM."""
+    return _last_day_of_month(int(month[:4]), int(month[5:]))
+
+
 def _begins_after(a: When, b: When) -> bool:
     return a.earliest is not None and a.earliest > b.latest
 

@@ -17,7 +17,8 @@ def label(kind: str, code: str, language: str, *, of: str | None = None) -> str:
     """Return what a code is called in a language.
 
     kind: types, fields, values, tracks, states, headlines, reasons (states of publication and
-    why something is not public), flags or measures (what a reported figure counts).
+    why something is not public), flags, measures (what a reported figure counts), held_for or
+    outcomes (what the breakdown of the statistics counts by).
     of: the field a value belongs to, or the track a state belongs to; None for the other kinds.
     Raises KeyError when there is no such kind, code, field, track or language.
     """

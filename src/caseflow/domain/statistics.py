@@ -93,7 +93,7 @@ class Tally:
 
     def add(self, case: CaseFacts) -> None:
         """Count one case, if any of its claims counts on the day."""
-        claims = _counted(case, self._as_of)
+        claims = list_counted(case, self._as_of)
         if not claims:
             return
         status = resolve(case.frame, case.claims, stances=case.stances, as_of=self._as_of)
@@ -105,7 +105,7 @@ class Tally:
             self._tracks[track][found.state] += case.persons
         if _is_uncertain(case, status, self._as_of):
             self._uncertain += case.persons
-        told = _told(case, claims)
+        told = list_told(case, claims)
         days = custody_days(told, until=self._until)
         if days is not None:
             self._custody[days] += case.persons
@@ -174,13 +174,14 @@ def tally(cases: Iterable[CaseFacts], *, as_of: str | None, until: str) -> Stati
     return counting.result()
 
 
-def _told(case: CaseFacts, counted: Sequence[ClaimFacts]) -> list[Told]:
+def list_told(case: CaseFacts, counted: Sequence[ClaimFacts]) -> list[Told]:
     """Return the claims that count and what they move; appeals may name one that does not yet."""
     standing = {c.id: c for c in case.claims if not is_outvoted(c, case.stances)}
     return [(c, effects_of(c, case.frame, standing)) for c in counted]
 
 
-def _counted(case: CaseFacts, as_of: str | None, *, certain: bool = False) -> list[ClaimFacts]:
+def list_counted(case: CaseFacts, as_of: str | None, *, certain: bool = False) -> list[ClaimFacts]:
+    """Return the claims of a case that count on a day: those that may have happened, or have."""
     return [
         c
         for c in case.claims
@@ -192,7 +193,7 @@ def _is_uncertain(case: CaseFacts, status: Status, as_of: str | None) -> bool:
     """Return whether the headline would differ if only what is certain by then were taken."""
     if as_of is None:
         return False
-    if not _counted(case, as_of, certain=True):
+    if not list_counted(case, as_of, certain=True):
         return True
     certain = resolve(case.frame, case.claims, stances=case.stances, as_of=as_of, certain=True)
     return certain.headline != status.headline

@@ -1,0 +1,195 @@
+"""What the statistics are made of: returns month by month, what custody led to, how long it lasted.
+
+Pure, and a fold over the same cases: every total here is one of the statistics of the same day.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Struct
+
+from .custody import Told, custody_days
+from .dates import last_day_of, month_of
+from .resolution import CUSTODY
+from .statistics import DEPARTED, RETURNED, CaseFacts, list_counted, list_told
+from .status import Status, resolve
+
+UNSTATED: Final = "unstated"
+NOT_HELD: Final = "not_held"
+HELD_FOR: Final = (
+    "extradition", "wanted", "criminal", "administrative", "border", "transit", "other", UNSTATED,
+    NOT_HELD,
+)  # fmt: skip
+"""Why a person was held: of several reasons the first of these."""
+
+OUTCOMES: Final = (
+    *RETURNED, "removed_elsewhere", "departed", "died", "recognised", "at_risk", "not_at_risk",
+)  # fmt: skip
+"""What became of a person, the first that holds; what moved them goes before all else."""
+
+BANDS: Final = (0, 31, 91, 181, 366)
+"""The days with which the bands of custody begin; each ends before the next."""
+
+# An open start is before every month.
+_BEFORE: Final = ""
+
+
+class Month(Struct, frozen=True):
+    """Persons returned by the end of a month, by kind: certainly, and at most as the dates go."""
+
+    month: str
+    certain: dict[str, int]
+    possible: dict[str, int]
+
+
+class Flow(Struct, frozen=True):
+    """Persons held for a reason, and what became of them."""
+
+    held_for: str
+    outcome: str
+    persons: int
+
+
+class Band(Struct, frozen=True):
+    """Persons held for so many certain days. longest: None where the band has no end."""
+
+    shortest: int
+    longest: int | None
+    persons: int
+
+
+class Breakdown(Struct, frozen=True):
+    """Counts of persons. returns: the months in which one of the counts changes, in order."""
+
+    persons: int
+    returns: list[Month]
+    flows: list[Flow]
+    custody_days: list[Band]
+
+
+def break_down(cases: Iterable[CaseFacts], *, as_of: str | None, until: str) -> Breakdown:
+    """Return the breakdown of all cases on a day; `as_of` and `until` as `Tally` takes them.
+
+    Of the month in which `as_of` lies, the returns are those until that day.
+    """
+    persons = 0
+    flows = Counter[tuple[str, str]]()
+    held = Counter[int]()
+    returns = _Returns(as_of)
+    for case in cases:
+        counted = list_counted(case, as_of)
+        if not counted:
+            continue
+        told = list_told(case, counted)
+        status = resolve(case.frame, case.claims, stances=case.stances, as_of=as_of)
+        persons += case.persons
+        flows[_held_for(told), outcome_of(status)] += case.persons
+        days = custody_days(told, until=as_of or until)
+        if days is not None:
+            held[days] += case.persons
+        returns.add(case, told)
+    return Breakdown(
+        persons=persons,
+        returns=returns.result(),
+        flows=[
+            Flow(reason, outcome, flows[reason, outcome])
+            for reason in HELD_FOR
+            for outcome in OUTCOMES
+            if flows[reason, outcome]
+        ],
+        custody_days=_bands(held),
+    )
+
+
+def _held_for(told: Sequence[Told]) -> str:
+    reasons = {c.basis or UNSTATED for c, effects in told if effects.get("liberty") in CUSTODY}
+    return next((reason for reason in HELD_FOR if reason in reasons), NOT_HELD)
+
+
+def outcome_of(status: Status) -> str:
+    """Return which of `OUTCOMES` a status is."""
+    tracks = status.tracks
+    movement = tracks["movement"].state if "movement" in tracks else ""
+    if movement in RETURNED or movement == "removed_elsewhere":
+        return movement
+    if movement in DEPARTED:
+        return "departed"
+    if "life" in tracks:
+        return "died"
+    if "asylum" in tracks and tracks["asylum"].state == "recognised":
+        return "recognised"
+    return "at_risk" if status.at_risk else "not_at_risk"
+
+
+def _bands(held: Counter[int]) -> list[Band]:
+    ends = [*BANDS[1:], None]
+    return [
+        Band(
+            first,
+            None if end is None else end - 1,
+            sum(n for days, n in held.items() if first <= days and (end is None or days < end)),
+        )
+        for first, end in zip(BANDS, ends, strict=True)
+    ]
+
+
+class _Returns:
+    """Counts month by month who has been returned, as differences from one month to the next."""
+
+    def __init__(self, as_of: str | None) -> None:
+        self._as_of = as_of
+        self._moved: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
+
+    def add(self, case: CaseFacts, told: Sequence[Told]) -> None:
+        """Count one case. told: of its claims those that count."""
+        moving = [c for c, effects in told if "movement" in effects]
+        if not any(effects.get("movement") in RETURNED for _, effects in told):
+            return
+        for certain in (True, False):
+            days = [c.latest if certain else c.earliest for c in moving]
+            before = ""
+            for month in sorted({month_of(day) if day else _BEFORE for day in days}):
+                state = self._find(case, month, certain=certain)
+                if state != before:
+                    moved = self._moved[certain].setdefault(month, Counter())
+                    moved[before] -= case.persons
+                    moved[state] += case.persons
+                    before = state
+
+    def _find(self, case: CaseFacts, month: str, *, certain: bool) -> str:
+        """Return how a case had moved by the end of a month."""
+        day = last_day_of(month) if month else _BEFORE
+        if self._as_of is not None:
+            day = min(day, self._as_of)
+        if not list_counted(case, day, certain=certain):
+            return ""
+        status = resolve(case.frame, case.claims, stances=case.stances, as_of=day, certain=certain)
+        return status.tracks["movement"].state if "movement" in status.tracks else ""
+
+    def result(self) -> list[Month]:
+        """Return the counts of each month in which one changes."""
+        counts = {certain: Counter[str]() for certain in self._moved}
+        found = [Month(_BEFORE, _of_returns({}), _of_returns({}))]
+        for month in self._list_months():
+            for certain, count in counts.items():
+                count.update(self._moved[certain].pop(_BEFORE, {}))
+                count.update(self._moved[certain].get(month, {}))
+            found.append(Month(month, _of_returns(counts[True]), _of_returns(counts[False])))
+        return [
+            after
+            for before, after in pairwise(found)
+            if (before.certain, before.possible) != (after.certain, after.possible)
+        ]
+
+    def _list_months(self) -> list[str]:
+        months = sorted({*self._moved[True], *self._moved[False]} - {_BEFORE})
+        if self._as_of is None:
+            return months
+        # What has an open start, and may not be over yet, is told of the last month there is.
+        return [m for m in months if m <= month_of(self._as_of)] or [month_of(self._as_of)]
+
+
+def _of_returns(count: Mapping[str, int]) -> dict[str, int]:
+    return {kind: count.get(kind, 0) for kind in RETURNED}
