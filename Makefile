@@ -12,7 +12,7 @@ UV := uv==0.13.*
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static format lint types imports openapi soak bench lock clean
+.PHONY: help demo test check static format lint types imports openapi soak bench messages lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,15 @@ soak: $(DEVELOPMENT) ## minutes of load against real databases
 
 bench: $(DEVELOPMENT) ## speed against the limits of this machine (ARGS="--events 1000000")
 	$(RUN)/python -m bench $(ARGS)
+
+# What pages say is found in the code and the templates; what is missing in a language is left empty.
+messages: $(RUNTIME) ## bring the catalogues of the pages up to what the pages say
+	$(RUN)/pybabel --quiet extract --mapping-file src/caseflow/web/locale/babel.cfg --no-location --sort-output \
+	    --omit-header --keywords 'say mark say_plural:1,2' --output-file $(VENV)/web.pot src/caseflow/web
+	for language in ru kk en; do \
+	    $(RUN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap --omit-header --domain web \
+	        --init-missing --locale $$language --input-file $(VENV)/web.pot --output-dir src/caseflow/web/locale || exit 1; \
+	done
 
 # Kept pins stay as long as they fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock: $(RUN)/python ## write the lock files anew from pyproject.toml

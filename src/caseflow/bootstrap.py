@@ -549,6 +549,7 @@ def make_services(house: House) -> "Services":
     return Services(
         base_url=settings.base_url,
         name=settings.name,
+        contact=settings.contact,
         max_body_bytes=settings.max_body_bytes,
         cases=house.cases,
         figures=house.figures,
@@ -604,6 +605,7 @@ def _encode_published(name: str, snapshot: Snapshot, change: Published) -> bytes
 def make_application(settings: Settings | None = None) -> "Litestar":
     """Return the application of a house that opens when it starts and closes when it ends."""
     from caseflow.api.app import create_app
+    from caseflow.web.site import PAGES
 
     found = settings or read_settings(os.environ)
 
@@ -620,4 +622,4 @@ def make_application(settings: Settings | None = None) -> "Litestar":
             finally:
                 services.case_reads.stop()
 
-    return create_app(None, [live])
+    return create_app(None, [live], PAGES)

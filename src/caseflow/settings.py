@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, str] = {
     "CASEFLOW_PORT": "8000",
     "CASEFLOW_BASE_URL": "http://HOST:PORT",
     "CASEFLOW_NAME": "caseflow",
+    "CASEFLOW_CONTACT": "none",
     "CASEFLOW_REVIEW": "scope",
     "CASEFLOW_MAX_BODY_BYTES": "1000000",
     "CASEFLOW_RATE_PER_PARTNER": "60000",
@@ -61,6 +62,7 @@ class Settings:
     database_url, keys_url: SQLAlchemy URLs, `sqlite:///` or `postgresql+psycopg://`; they may hold
     passwords, so the representation leaves them out.
     base_url: where readers reach the service, without a slash at the end.
+    contact: where people can write to, `mailto:` or an address of a page; None: nowhere.
     rate_per_partner, rate_per_address: requests a minute, 0 for no limit.
     proxies: the reverse proxies in front; an address is a network of one.
     stream_subscribers: how many may follow the stream of one process at a time.
@@ -79,6 +81,7 @@ class Settings:
     port: int
     base_url: str
     name: str
+    contact: str | None
     review: ReviewPolicy
     max_body_bytes: int
     rate_per_partner: int
@@ -115,6 +118,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=port,
         base_url=_base_url(environ, "CASEFLOW_BASE_URL", host, port),
         name=_name(environ, "CASEFLOW_NAME"),
+        contact=_contact(environ, "CASEFLOW_CONTACT"),
         review=_review(environ, "CASEFLOW_REVIEW"),
         max_body_bytes=_integer(environ, "CASEFLOW_MAX_BODY_BYTES", highest=1_000_000_000),
         rate_per_partner=_rate(environ, "CASEFLOW_RATE_PER_PARTNER"),
@@ -243,6 +247,16 @@ def _name(environ: Mapping[str, str], variable: str) -> str:
     if not name or not name.isprintable() or len(name) > _NAME_LENGTH:
         raise SettingsError(variable, f"must be 1 to {_NAME_LENGTH} printable characters")
     return name
+
+
+def _contact(environ: Mapping[str, str], variable: str) -> str | None:
+    contact = _text(environ, variable)
+    if contact == DEFAULTS[variable]:
+        return None
+    # It stands in pages and in security.txt as it is.
+    if re.fullmatch(r"(mailto:[!-~]+@[!-~]+|https?://[!-~]+)", contact):
+        return contact
+    raise SettingsError(variable, "must be mailto: and an address, or the address of a page")
 
 
 def _review(environ: Mapping[str, str], variable: str) -> ReviewPolicy:

@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from litestar import Litestar
+from litestar import Litestar, Response, Router
+from litestar.exceptions import NotFoundException
 from litestar.routes import HTTPRoute
+from litestar.template import TemplateConfig
+from litestar.types import ExceptionHandlersMap
 
 from . import (
     bundles,
@@ -36,9 +39,9 @@ from . import (
 )
 from .kept import AskedPublicly, Messages, read_request
 from .openapi import read_openapi
-from .problems import EXCEPTION_HANDLERS, problem_page
+from .problems import EXCEPTION_HANDLERS, problem_page, problem_response
 from .rate_limits import UNLIMITED, refuse
-from .services import Services
+from .services import AnyRequest, Services
 
 # What is answered before it is routed, for whoever counts.
 CASE_ROUTE = "/v1/cases/{case}"
@@ -207,11 +210,30 @@ async def _read_case(services: Services, asked: AskedPublicly) -> Messages | Non
     return answer.choose(asked.known)
 
 
-def create_app(services: Services | None, lifespan: Sequence[Lifespan] = ()) -> Application:
-    """Return the application. services: None where `lifespan` sets them when it starts."""
+class Pages(NamedTuple):
+    """What is for people, beside what is for programs.
+
+    handlers: their routes. templates: what they are made of. answer_error: tells a browser that
+    there is nothing at an address; is_for: whether a request is a browser's.
+    """
+
+    handlers: Sequence[Router]
+    templates: TemplateConfig[Any]
+    answer_error: Callable[[AnyRequest, Exception], Response[bytes]]
+    is_for: Callable[[AnyRequest], bool]
+
+
+def create_app(
+    services: Services | None, lifespan: Sequence[Lifespan] = (), pages: Pages | None = None
+) -> Application:
+    """Return the application.
+
+    services: None where `lifespan` sets them when it starts. pages: None for the API alone.
+    """
     app = Application(
-        route_handlers=list(HANDLERS),
-        exception_handlers=EXCEPTION_HANDLERS,
+        route_handlers=[*HANDLERS, *(pages.handlers if pages else ())],
+        exception_handlers=_handle_with(pages) if pages else EXCEPTION_HANDLERS,
+        template_config=pages.templates if pages else None,
         # Its document promises other errors than ours, and its pages load from other hosts.
         openapi_config=None,
         lifespan=list(lifespan),
@@ -221,3 +243,14 @@ def create_app(services: Services | None, lifespan: Sequence[Lifespan] = ()) -> 
     )
     app.state.services = services
     return app
+
+
+def _handle_with(pages: Pages) -> ExceptionHandlersMap:
+    """Return what tells of errors: problems, and to browsers that there is no such page."""
+
+    def answer(request: AnyRequest, error: Exception) -> Response[bytes]:
+        if "path_template" not in request.scope and pages.is_for(request):
+            return pages.answer_error(request, error)
+        return problem_response(request, error)
+
+    return {**EXCEPTION_HANDLERS, NotFoundException: answer}

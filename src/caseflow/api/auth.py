@@ -54,7 +54,7 @@ class Authenticator:
         the public answer instead.
         """
         key = _find_key(request)
-        return None if key is None else self._identify(digest_key(key))
+        return None if key is None else self.identify(digest_key(key))
 
     def require(self, request: Request[Any, Any, Any], *scopes: str) -> Caller:
         """Return who asks. May read the database.
@@ -76,7 +76,7 @@ class Authenticator:
         if key is None:
             return None
         digest = digest_key(key)
-        return self._find_verified(digest) or await run_sync(self._identify, digest)
+        return self._find_verified(digest) or await run_sync(self.identify, digest)
 
     def has_seen(self, request: Request[Any, Any, Any]) -> bool:
         """Return whether a request shows a key that was valid when this process last looked."""
@@ -91,7 +91,11 @@ class Authenticator:
         await self.find_caller_async(request)
         return self.require(request, *scopes)
 
-    def _identify(self, digest: bytes) -> Caller:
+    def identify(self, digest: bytes) -> Caller:
+        """Return who has the key with this SHA-256. May read the database.
+
+        Raises UnauthenticatedError for one that is unknown, expired or revoked.
+        """
         known = self._find_verified(digest)
         if known is not None:
             return known

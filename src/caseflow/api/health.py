@@ -81,7 +81,7 @@ def _look_at_logs(services: Services, caller: Caller | None) -> dict[str, object
     return found
 
 
-@read_at_once("/")
+@read_at_once("/v1")
 def read_index(request: AnyRequest) -> Response[bytes]:
     """Return the addresses to begin with."""
     services = services_of(request)

@@ -291,12 +291,12 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     """
     problem = problem_of(error)
     if problem.status == 500:
-        _log(request, error)
+        note_failure(request, error)
     body = msgspec.json.encode(problem)
     headers = {
         "cache-control": "no-store",
         "content-length": str(len(body)),
-        **_headers_of(error, problem.status),
+        **problem_headers(error, problem.status),
     }
     content = b"" if request.method == "HEAD" else body
     return Response(content, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
@@ -320,7 +320,8 @@ def _slug_of(error: Exception) -> str:
     return next(known, "internal-error")
 
 
-def _headers_of(error: Exception, status: int) -> dict[str, str]:
+def problem_headers(error: Exception, status: int) -> dict[str, str]:
+    """Return the headers that the status of a problem asks for."""
     match status:
         case 401:
             return {"www-authenticate": "Bearer"}
@@ -344,7 +345,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _log(request: Request[Any, Any, Any], error: Exception) -> None:
+def note_failure(request: Request[Any, Any, Any], error: Exception) -> None:
+    """Log an error of which whoever asked is told nothing."""
     # The template, never the address: a path or a query may hold somebody's name.
     template = request.scope.get("path_template") or "an address without a route"
     logger.error("%s %s failed", request.method, template, exc_info=error)

@@ -72,6 +72,8 @@ class Services(Struct, frozen=True, kw_only=True):
 
     base_url: str
     name: str
+    # Where people can write to; None where nobody said so.
+    contact: str | None
     max_body_bytes: int
     cases: Cases
     figures: Figures

@@ -74,7 +74,7 @@ def render_sentence(
     or not known here is left out, and references always.
     """
     what = labels.label("types", type, language)
-    told = _told(type, fields or {}, host_state, language)
+    told = list_details(type, fields or {}, host_state, language)
     brackets = f" ({'; '.join(told)})" if told else ""
     when_told = describe_when(when, language)
     return f"{label}: {what}, {when_told}{brackets}. {_status(headline, language)}"
@@ -138,8 +138,14 @@ _RECALLS: Final[dict[str, dict[str, _Recall]]] = {
 }
 
 
-def _told(type_: str, fields: Mapping[str, object], host_state: str, language: str) -> list[str]:
-    names = _TOLD_OF_A_DEPARTURE if type_.startswith("departure.") else _TOLD
+def list_details(
+    type: str, fields: Mapping[str, object], host_state: str, language: str
+) -> list[str]:
+    """Return what is told of a claim beside what happened and when, each as `name: value`.
+
+    fields, host_state: as `render_sentence` takes them.
+    """
+    names = _TOLD_OF_A_DEPARTURE if type.startswith("departure.") else _TOLD
     told = {name: fields[name] for name in names if fields.get(name) is not None}
     if told.get("jurisdiction") == host_state:
         del told["jurisdiction"]

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from caseflow.domain.errors import (
+    AlteredError,
     ConflictError,
     InvalidInputError,
     NotFoundError,
@@ -100,6 +101,25 @@ class ServedLog:
     def render_key(self) -> str:
         """Return the verifier key of the log. Source: C2SP signed-note, "Verifier keys"."""
         return render_verifier_key(self._signer.get_key(self.get_last().origin))
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def get_record(self, place: int) -> bytes:
+        """Return the record at a place, from 1: canonical bytes. Raises NotFoundError."""
+        record = self.find_record(place)
+        if record is None:
+            raise NotFoundError("the log has no record at this place")
+        return record
+
+    def find_record(self, place: int) -> bytes | None:
+        """Return the record at a place, from 1, signed or not yet; None where there is none.
+
+        Raises UnavailableError where what is stored there is no record, or contradicts it.
+        """
+        try:
+            return self._log.find_record(self._engine, place)
+        except AlteredError as error:
+            raise UnavailableError(_ALTERED) from error
 
     # -- checkpoints ------------------------------------------------------------------------------
 

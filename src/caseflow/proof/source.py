@@ -44,6 +44,13 @@ class Log(Struct, frozen=True):
         with wrapped_errors(), begin_read(engine) as connection:
             return self.source.get_size(connection)
 
+    def find_record(self, engine: Engine, place: int) -> bytes | None:
+        """Return the record at a place, from 1, or None. Raises AlteredError as the source does."""
+        with wrapped_errors(), begin_read(engine) as connection:
+            if not 0 < place <= self.source.get_size(connection):
+                return None
+            return self.source.read(connection, place - 1, 1)[0]
+
     def read_entries(
         self, engine: Engine, start: int, end: int, *, check: bool = True
     ) -> Iterator[bytes]:

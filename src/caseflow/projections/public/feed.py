@@ -62,7 +62,7 @@ _PROOF: Final = {
     "en": "Proof that this is in the log",
 }
 # A text that is not there in the reader's language is shown in the first of these that is.
-_FALLBACK: Final = {"ru": ("ru", "kk", "en"), "kk": ("kk", "ru", "en"), "en": ("en", "ru", "kk")}
+FALLBACK: Final = {"ru": ("ru", "kk", "en"), "kk": ("kk", "ru", "en"), "en": ("en", "ru", "kk")}
 
 
 class Site(NamedTuple):
@@ -212,6 +212,13 @@ def make_entry(
     )
 
 
+def make_title(change: Published, language: str) -> str:
+    """Return what the entry of a change is called; of what was withdrawn since, only that it was."""
+    if change.gone_by is not None:
+        return render_recall_title(kind=WITHDRAWN, subject=change.code, language=language)
+    return _make_texts(change, change.decode_fields(), language).title()
+
+
 def _make_texts(
     change: Published, fields: dict[str, Any], language: str
 ) -> "_Texts | _Correction | _Withdrawal":
@@ -289,7 +296,7 @@ class _Texts:
         """Return HTML: each text of a partner is escaped and keeps its direction to itself."""
         parts = [f"<p><bdi>{html.escape(sentence or self.sentence())}</bdi></p>"]
         summary = self._fields.get("summary", {})
-        for language in _FALLBACK[self._language]:
+        for language in FALLBACK[self._language]:
             if language in summary:
                 text = html.escape(summary[language])
                 parts.append(f'<blockquote lang="{language}"><bdi>{text}</bdi></blockquote>')

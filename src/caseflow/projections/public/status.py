@@ -238,3 +238,10 @@ def _select(view_set: str) -> Select[Any]:
     ).scalar_subquery()
     names = PublicCase._fields[:-1]
     return select(*(cases.c[name] for name in names), last)
+
+
+def list_states(connection: Connection, view_set: str) -> list[str]:
+    """Return the host states of which there are public cases, by code."""
+    table = public_cases[view_set]
+    query = select(table.c.host_state).distinct().order_by(table.c.host_state)
+    return list(connection.scalars(query))
