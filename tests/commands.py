@@ -17,6 +17,7 @@ from caseflow.domain.commands import (
     CorrectClaim,
     CorroborateClaim,
     DisputeClaim,
+    MakeObjection,
     MergeCase,
     OpenCase,
     RecordClaim,
@@ -27,7 +28,7 @@ from caseflow.domain.commands import (
 )
 from caseflow.domain.decisions import Scene, decide
 from caseflow.domain.errors import CaseflowError, InvalidInputError
-from caseflow.domain.events import Consent, Event, Name, Subject
+from caseflow.domain.events import OPERATOR_ID, Consent, Event, Name, Objector, Subject
 from caseflow.domain.times import parse_time
 from tests.strategies import claim, numbered
 
@@ -147,6 +148,15 @@ def merging(number: int, into: UUID, **fields: Any) -> MergeCase:
 def unmerging(number: int, apart_from: UUID | None = None, **fields: Any) -> UnmergeCase:
     """Return that the case is not about the person of another."""
     return UnmergeCase(**_act(number, fields), apart_from=apart_from)
+
+
+def objecting(
+    number: int, by: Objector = "person", text: str | None = None, **fields: Any
+) -> MakeObjection:
+    """Return that somebody without a key objects to the case."""
+    acting = {"partner_id": OPERATOR_ID, "author": None, "may_publish": False} | fields
+    contact = acting.pop("contact", None)
+    return MakeObjection(**_act(number, acting), by=by, text=text, contact=contact)
 
 
 def reviewing(number: int, target: int, decision: Any = "approve", **fields: Any) -> Review:

@@ -20,7 +20,7 @@ RECORD_EVENTS = {
     "claim.disputed", "identity.merged", "identity.unmerged", "consent.changed", "figure.reported",
     "visibility.changed", "publication.approved", "publication.declined", "publication.released",
     "publication.frozen", "publication.resumed",
-    "case.erased", "figure.corrected", "figure.retracted", "figure.hidden",
+    "objection.made", "case.erased", "figure.corrected", "figure.retracted", "figure.hidden",
 }  # fmt: skip
 # Why a claim is corrected, retracted or not public, and what a reviewer says, as in the contract.
 CORRECTION_REASONS = {"typo", "new_evidence", "wrong_person", "translation"}

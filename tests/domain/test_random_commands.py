@@ -33,6 +33,7 @@ from tests.commands import (
     corroborating,
     disputing,
     merging,
+    objecting,
     opening,
     other_case,
     recording,
@@ -146,6 +147,10 @@ def _identify(draw: st.DrawFn, known: Known, acting: dict[str, Any]) -> Command:
     return identify(known.number, ELSEWHERE.id, **acting)
 
 
+def _object(draw: st.DrawFn, known: Known, _acting: dict[str, Any]) -> Command:
+    return objecting(known.number, text=draw(st.sampled_from((None, "it is me"))))
+
+
 def _retract(draw: st.DrawFn, known: Known, acting: dict[str, Any]) -> Command:
     return retracting(known.number, _target(draw, known), **acting)
 
@@ -166,7 +171,7 @@ def _target(draw: st.DrawFn, known: Known) -> int:
 # What is told and shown leads somewhere, and so comes more often.
 KINDS = (
     _record, _record, _record, _correct, _correct, _show, _show, _review, _review, _review,
-    _consent, _consent, _amend, _judge, _retract, _release, _identify, _open,
+    _consent, _consent, _amend, _judge, _retract, _release, _identify, _object, _open,
 )  # fmt: skip
 
 

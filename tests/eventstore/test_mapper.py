@@ -115,6 +115,9 @@ RECORDED: dict[str, dict[str, Any]] = {
     "publication.released": {"claim": str(EVENT)},
     "identity.merged": {"into": str(CASE)},
     "identity.unmerged": {"apart_from": str(CASE)},
+    "objection.made": {
+        "by": "lawyer", "text": "no canary agreed", "contact": "canary@example.org", "hides": True,
+    },
     "figure.reported": FIGURE,
     "figure.corrected": {"figure": str(EVENT), "reason": "typo", "replacement": FIGURE},
     "figure.retracted": {"figure": str(EVENT), "reason": "false", "note": "says the canary"},

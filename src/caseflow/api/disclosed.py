@@ -20,11 +20,13 @@ from caseflow.projections.partner.history import Placed
 from caseflow.projections.public.history import Published
 from caseflow.projections.public.values import WITHDRAWN
 
-from .rendering import list_readable, sees_subject
+from .rendering import list_readable, sees_objections, sees_subject
 from .services import audience_of
 
 # Of keys, and of who could read what was erased: for whoever owns the house.
 _OPERATORS: Final = frozenset({"key", "requested_with", "events"})
+# What an objection says; no other event has fields of these names.
+_OBJECTED: Final = frozenset({"by", "text", "contact", "hides"})
 
 
 # -- the full log ---------------------------------------------------------------------------------
@@ -77,25 +79,27 @@ class _Eyes:
     """What a caller with `audit:read` sees of an event that it may read."""
 
     def __init__(self, event: OpenedEvent, case: Case | None, caller: Caller) -> None:
-        self._is_operator = caller.partner_id == OPERATOR_ID
-        self._sees_notes = caller.reads_restricted or event.record.partner_id == caller.partner_id
+        is_own = event.record.partner_id == caller.partner_id
         self._sees_subject = case is not None and sees_subject(case, caller)
         self._claims = {str(id) for id in list_readable(case, caller)} if case else set[str]()
+        # Of the fields that not everybody sees.
+        self._sees = {
+            "private_note": caller.reads_restricted or is_own,
+            "subject": self._sees_subject,
+            **dict.fromkeys(_OBJECTED, case is not None and sees_objections(case, caller)),
+            **dict.fromkeys(_OPERATORS, caller.partner_id == OPERATOR_ID),
+        }
 
     def may_read(self, name: str, value: Any) -> bool:
         """Return whether a field may be shown; all that stands in it is shown with it."""
         match name:
-            case "private_note":
-                return self._sees_notes
-            case "subject":
-                return self._sees_subject
             case "consent":
                 return self._sees_subject or "pseudonym" not in value
             case "against" | "after":
                 return value in self._claims
             case "replacement":
                 return all(self.may_read(*inner) for inner in value.items())
-        return name not in _OPERATORS or self._is_operator
+        return self._sees.get(name, True)
 
 
 def render_reads(entries: Sequence[Entry], placed: Mapping[UUID, Placed]) -> list[dict[str, Any]]:

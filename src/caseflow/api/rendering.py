@@ -15,6 +15,7 @@ from caseflow.domain.events import (
     Consent,
     ConsentChanged,
     Event,
+    ObjectionMade,
     SubjectAmended,
 )
 from caseflow.domain.labels import label
@@ -123,6 +124,13 @@ def sees_subject(case: Case, caller: Caller) -> bool:
         caller.partner_id == case.partner_id
         or caller.reads_restricted
         or case.consent.shares_subject
+    )
+
+
+def sees_objections(case: Case, caller: Caller) -> bool:
+    """Return whether a caller may read what somebody without a key has objected to a case."""
+    return (
+        caller.partner_id == case.partner_id or caller.reads_restricted or "review" in caller.scopes
     )
 
 
@@ -271,6 +279,8 @@ def _say(case: Case, event: Event, caller: Caller) -> Json:
     if isinstance(body, CaseOpened):
         names = ("code", "host_state", "origin_state", "persons")
         return {name: getattr(body, name) for name in names}
+    if isinstance(body, ObjectionMade) and not sees_objections(case, caller):
+        return {}
     said: Json = msgspec.to_builtins(body)
     said.pop("replacement", None)
     if not sees_own_names(event.partner_id, caller):

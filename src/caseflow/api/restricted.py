@@ -85,6 +85,9 @@ def _list_kinds(value: dict[str, Any], place: _Place, own: str) -> Iterator[Kind
         yield "restricted"
     if value.get("private_note") is not None:
         yield "private_note"
+    # Every objection says whether it hid its case, and nothing else has a field of this name.
+    if "hides" in value:
+        yield "objection"
     if value.get("external_id") is not None and place.partner != own:
         yield "external_id"
 

@@ -13,6 +13,7 @@ from .dates import is_certainly_after, parse_when
 from .effects import HANDED_OVER
 from .errors import NotFoundError
 from .events import (
+    OPERATOR_ID,
     CaseErased,
     CaseMerged,
     CaseOpened,
@@ -25,6 +26,7 @@ from .events import (
     ConsentChanged,
     Event,
     Hold,
+    ObjectionMade,
     PublicationApproved,
     PublicationDeclined,
     PublicationReleased,
@@ -35,6 +37,7 @@ from .events import (
     VisibilityChanged,
 )
 from .facts import ClaimFacts, Frame, Stance, facts_of
+from .objections import Objection, hidden
 from .publication import (
     ELSEWHERE,
     Publication,
@@ -139,6 +142,8 @@ class Case:
         self.external_id = opened.external_id
         self.claims: dict[UUID, RecordedClaim] = {}
         self.pending: dict[UUID, Pending] = {}
+        # In the order in which they were made.
+        self.objections: tuple[Objection, ...] = ()
         self.merged_into: UUID | None = None
         # Cases that somebody judged to be about another person.
         self.apart_from: frozenset[UUID] = frozenset()
@@ -171,6 +176,10 @@ class Case:
         while found.replaced_by is not None:
             found = self.claims[found.replaced_by]
         return found
+
+    def find_open_objection(self) -> Objection | None:
+        """Return the first objection that nobody has settled, or None."""
+        return next((objection for objection in self.objections if objection.is_open), None)
 
     def find_claim_of(self, body: object) -> RecordedClaim | None:
         """Return the claim that a record event is about, as it was told then, or None."""
@@ -470,9 +479,22 @@ class Case:
         self.subject = body.subject
         self._stand_all()
 
-    def _note_consent(self, _event: Event, body: ConsentChanged) -> None:
+    def _note_consent(self, event: Event, body: ConsentChanged) -> None:
         self._supersede(body)
         self._change_consent(body.consent)
+        # The operator narrows it where a key was stolen, and has asked nobody.
+        if event.partner_id != OPERATOR_ID:
+            self.objections = tuple(
+                o._replace(settled_by=event.id) if o.is_open else o for o in self.objections
+            )
+
+    def _object(self, event: Event, body: ObjectionMade) -> None:
+        self.objections += (Objection(event.id, event.recorded_at, body),)
+        if body.hides:
+            nothing = hidden(self.consent)
+            # Whoever asked for more before did not know of it: to approve that now settles nothing.
+            self._supersede(ConsentChanged(consent=nothing))
+            self._change_consent(nothing)
 
     def _change_consent(self, consent: Consent) -> None:
         self.consent = consent
@@ -528,6 +550,7 @@ _EFFECTS: Final[dict[type, Callable[[Case, Event, Any], None]]] = {
     PublicationReleased: Case._release,
     CaseMerged: Case._merge,
     CaseUnmerged: Case._unmerge,
+    ObjectionMade: Case._object,
 }
 
 

@@ -32,6 +32,7 @@ _OF_THE_RECORD: Final = {
     "publication.released": "release",
     "identity.merged": "merge",
     "identity.unmerged": "unmerge",
+    "objection.made": "objection",
     "case.erased": "erasure",
     "erased": "erasure",
 }

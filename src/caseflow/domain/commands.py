@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from .events import Consent, CorrectionReason, RetractionReason, Subject
+from .events import Consent, CorrectionReason, Objector, RetractionReason, Subject
 from .vocabulary import Claim, Visibility
 
 
@@ -124,6 +124,14 @@ class UnmergeCase(Act, frozen=True, kw_only=True):
     apart_from: UUID | None = None
 
 
+class MakeObjection(Act, frozen=True, kw_only=True):
+    """Object to what the public is shown of the case."""
+
+    by: Objector
+    text: str | None = None
+    contact: str | None = None
+
+
 class Review(Act, frozen=True, kw_only=True):
     """Approve or decline what waits for a second partner's eyes."""
 
@@ -153,6 +161,7 @@ Command = (
     | AmendSubject
     | MergeCase
     | UnmergeCase
+    | MakeObjection
     | Review
     | ReleasePublication
 )

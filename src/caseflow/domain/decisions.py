@@ -21,6 +21,7 @@ from .commands import (
     CorrectClaim,
     CorroborateClaim,
     DisputeClaim,
+    MakeObjection,
     MergeCase,
     OpenCase,
     RecordClaim,
@@ -51,6 +52,7 @@ from .events import (
     ConsentChanged,
     Event,
     Hold,
+    ObjectionMade,
     PublicationApproved,
     PublicationDeclined,
     PublicationReleased,
@@ -59,6 +61,7 @@ from .events import (
     VisibilityChanged,
 )
 from .names import finds_name
+from .objections import MOST_OPEN, can_hide
 from .publication import (
     Standing,
     find_names,
@@ -369,6 +372,20 @@ def _require_own_case(case: Case, command: Act) -> None:
         raise ForbiddenError("for a case that others opened the key needs the scope review")
 
 
+def _object(case: Case, command: MakeObjection, _scene: Scene) -> tuple[Body, Hold | None]:
+    if sum(objection.is_open for objection in case.objections) >= MOST_OPEN:
+        raise ConflictError("as many objections to the case are open as can be checked")
+    # It is never held: it can only hide.
+    body = ObjectionMade(
+        by=command.by,
+        text=command.text,
+        contact=command.contact,
+        hides=can_hide(case.consent, case.objections),
+        external_id=command.external_id,
+    )
+    return body, None
+
+
 # -- identity -------------------------------------------------------------------------------------
 
 
@@ -515,5 +532,6 @@ _DECISIONS: Final[dict[type, Decision]] = {
     AmendSubject: _amend_subject,
     MergeCase: _merge,
     UnmergeCase: _unmerge,
+    MakeObjection: _object,
     Review: _review,
 }

@@ -176,6 +176,22 @@ class CaseUnmerged(RecordEvent, frozen=True, tag="identity.unmerged"):
     apart_from: Reference
 
 
+Objector = Literal["person", "lawyer", "relative", "other"]
+
+
+class ObjectionMade(RecordEvent, frozen=True, kw_only=True, tag="objection.made"):
+    """Somebody objected to what the public is shown of a case; recorded in the operator's name.
+
+    by: who, in their own word. contact: how they can be asked back. hides: the case is hidden by
+    it until a partner tells consent anew. Nothing of it is ever public.
+    """
+
+    by: Objector
+    text: Text | None = None
+    contact: Line | None = None
+    hides: bool
+
+
 class ErasedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event of a case that was erased: who could read it, so that they may be told."""
 
@@ -295,6 +311,7 @@ RecordBody = (
     | PublicationReleased
     | CaseMerged
     | CaseUnmerged
+    | ObjectionMade
     | CaseErased
 )
 FigureBody = FigureReported | FigureCorrected | FigureRetracted | FigureHidden
@@ -311,7 +328,7 @@ RECORD_TYPES: Final = tuple(
 HOUSE_ID: Final = UUID("b2f5b0f4-6a0e-4c0c-9f0e-0c1d3e5a7b91")
 """The aggregate whose events halt publication and let it go on; the same in every house."""
 OPERATOR_ID: Final = UUID(int=0)
-"""Stands for a partner where the operator acts, at the command line."""
+"""Stands for a partner where the operator acts, or somebody without a key."""
 
 # Why what could move the public has to wait for somebody else's eyes.
 Hold = Literal["review", "two_person"]

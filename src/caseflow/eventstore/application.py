@@ -16,13 +16,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from caseflow.domain.case import Case, RecordedClaim
-from caseflow.domain.checks import check_claim, check_opening
+from caseflow.domain.checks import check_claim, check_opening, check_words
 from caseflow.domain.commands import (
     Act,
     AmendSubject,
     ChangeConsent,
     Command,
     CorrectClaim,
+    MakeObjection,
     OpenCase,
     RecordClaim,
     ReleasePublication,
@@ -43,10 +44,13 @@ from caseflow.domain.events import (
     Consent,
     CorrectionReason,
     Event,
+    ObjectionMade,
+    Objector,
     PublicationFrozen,
     PublicationResumed,
     Subject,
 )
+from caseflow.domain.objections import can_hide
 from caseflow.domain.vocabulary import Claim, Country, ExternalId
 from caseflow.formats.record import canonical_json
 
@@ -58,6 +62,7 @@ from .wrapping import KeyedHash
 from .writer import NO_HINTS, Hints, Job, Session
 
 EXTERNAL: Final = "ext:"
+_NO_CASE: Final = "there is no such case"
 # Fields of a claim that name other events.
 REFERENCES: Final = ("against", "after")
 # After these a case may be found under other names, or by others.
@@ -315,7 +320,7 @@ class Cases:
         def job(session: Session) -> int:
             case = session.find_case(case_id)
             if case is None:
-                raise NotFoundError("there is no such case")
+                raise NotFoundError(_NO_CASE)
             command = ReleasePublication(
                 case_id=case_id,
                 event_id=event_id,
@@ -325,6 +330,58 @@ class Cases:
             return session.execute(command)[2]
 
         return self._writer.submit(job)
+
+    def record_objection(
+        self,
+        case_id: UUID,
+        *,
+        by: Objector,
+        text: str | None = None,
+        contact: str | None = None,
+    ) -> "Future[int | None]":
+        """Record that somebody objects to a public case; the future gives the event's position.
+
+        None where an objection that says the same is open. It is made to the case under which the
+        public is shown this one; where it hides that, it hides all cases of the person.
+        text: up to 20,000 characters; contact: up to 500.
+        Raises InvalidInputError at once; in the future NotFoundError where the case is not public,
+        whatever the reason, and ConflictError where as many as can be checked are open.
+        """
+        said = ObjectionMade(by=by, text=text, contact=contact, hides=False)
+        check_words(said)
+
+        def job(session: Session) -> int | None:
+            case = session.find_case(case_id)
+            if case is None:
+                raise NotFoundError(_NO_CASE)
+            dossier = session.find_dossier_of(case)
+            objections = dossier.main.objections
+            # Asked first: whoever sends it twice finds the case hidden by then.
+            if any(o.is_open and o.says_the_same(said) for o in objections):
+                return None
+            if next(dossier.list_shown(), None) is None:
+                raise NotFoundError(_NO_CASE)
+            hides = can_hide(dossier.main.consent, objections)
+            position = self._object(session, dossier.main.id, said)
+            # Each has a consent of its own, and would be out again once it is parted from the one
+            # that stays; each partner is to check its own.
+            for other in dossier.merged if hides else ():
+                if can_hide(other.consent, other.objections):
+                    self._object(session, other.id, said)
+            return position
+
+        return self._writer.submit(job, Hints(about=case_id))
+
+    def _object(self, session: Session, case_id: UUID, said: ObjectionMade) -> int:
+        command = MakeObjection(
+            case_id=case_id,
+            event_id=self._new_id(),
+            partner_id=OPERATOR_ID,
+            by=said.by,
+            text=said.text,
+            contact=said.contact,
+        )
+        return session.execute(command)[2]
 
     def freeze(self, frozen: bool) -> "Future[int | None]":
         """Halt all publication, or let it go on; the future gives the event's position.
@@ -442,7 +499,7 @@ class Cases:
         digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
         named = session.find_external_id(digest) if digest else None
         if named is None:
-            raise NotFoundError("there is no such case")
+            raise NotFoundError(_NO_CASE)
         # Before what the request says is looked at: of whom was erased nothing is told.
         return session.get_case(named.case_id).id
 
@@ -492,7 +549,7 @@ def _own_name(name: str | None) -> str | None:
 def _uuid(name: str) -> UUID:
     found = _find_uuid(name)
     if found is None:
-        raise NotFoundError("there is no such case")
+        raise NotFoundError(_NO_CASE)
     return found
 
 

@@ -31,9 +31,11 @@ from caseflow.domain.errors import UnavailableError
 from .partners import Caller
 from .tables import metadata
 
-Kind = Literal["subject", "restricted", "private_note", "external_id", "possible_duplicates"]
+Kind = Literal[
+    "subject", "restricted", "private_note", "external_id", "possible_duplicates", "objection"
+]
 """What was read: who the person is, an event for its author and a few, a note for the same, another
-partner's own id, that a case resembles another."""
+partner's own id, that a case resembles another, what somebody without a key objected to a case."""
 
 # Any number, but the same in every process: holds off whoever else adds rows on PostgreSQL.
 _LOCK: Final = 0x7265_6164
