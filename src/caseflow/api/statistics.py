@@ -34,8 +34,9 @@ def read_statistics(request: AnyRequest) -> Response[bytes]:
     states = (asked.country("host_state"), asked.country("origin_state"))
     with services.snapshot(caller, asked.min_position) as snapshot:
         seen = (snapshot.head.position, snapshot.view_set, _view_of(caller))
-        read_all = partial(_read_all, services, snapshot, caller, asked.language, moment, *states)
-        body = services.numbers.get((*seen, asked.language, moment, states), read_all)
+        tell = partial(tell_statistics, services, snapshot, caller, asked.language, moment, *states)
+        key = (*seen, asked.language, moment, states)
+        body = services.numbers.get(key, lambda: encode(tell()))
     return respond(
         request,
         body,
@@ -46,7 +47,7 @@ def read_statistics(request: AnyRequest) -> Response[bytes]:
     )
 
 
-def _read_all(
+def tell_statistics(
     services: Services,
     snapshot: Snapshot,
     caller: Caller | None,
@@ -54,12 +55,16 @@ def _read_all(
     moment: Moment,
     host_state: str | None,
     origin_state: str | None,
-) -> bytes:
-    """Return what is computed, and beside it what others report."""
+) -> dict[str, Any]:
+    """Return what is computed of the persons between two states, and beside it what others report.
+
+    caller: None is the public. language: of the labels of what is reported. States: ISO 3166-1
+    alpha-2; None is any.
+    """
     wanted = FigureFilter(moment.as_of, moment.known_at, host_state, origin_state)
     reported = list_reported(services, snapshot, caller, wanted, language)
     computed = _read(snapshot, caller, moment, host_state, origin_state)
-    return encode({**computed, "reported": reported})
+    return {**computed, "reported": reported}
 
 
 def _view_of(caller: Caller | None) -> tuple[str, ...]:
