@@ -15,11 +15,15 @@ T = TypeVar("T")
 
 
 class Moment(NamedTuple):
-    """The two clocks of a replay: a day, and a time in microseconds with its text in UTC."""
+    """The two clocks of a replay: a day, YYYY-MM-DD, and a time in microseconds."""
 
     as_of: str | None = None
     known_at: int | None = None
-    known_at_text: str | None = None
+
+    @property
+    def known_at_text(self) -> str | None:
+        """Return the time as RFC 3339 text in UTC."""
+        return None if self.known_at is None else format_time(self.known_at)
 
 
 NOW = Moment()
@@ -47,8 +51,7 @@ class Asked:
     def moment(self) -> Moment:
         """Return the clocks of the replay that is asked for."""
         known_at = parameters.parse_known_at(self._query)
-        text = None if known_at is None else format_time(known_at)
-        return Moment(parameters.parse_as_of(self._query), known_at, text)
+        return Moment(parameters.parse_as_of(self._query), known_at)
 
     @property
     def after(self) -> int:

@@ -69,19 +69,27 @@ def _answer(request: AnyRequest, get: Callable[..., bytes]) -> Response[bytes]:
 def get_statistics(
     services: Services, snapshot: Snapshot, caller: Caller | None, wanted: Wanted, language: str
 ) -> bytes:
-    """Return what is computed, and beside it what others report, as JSON."""
+    """Return what `tell_statistics` does as JSON, kept until something changes."""
 
     def make() -> bytes:
-        moment = wanted.moment
-        figures = FigureFilter(
-            moment.as_of, moment.known_at, wanted.host_state, wanted.origin_state
-        )
-        reported = list_reported(services, snapshot, caller, figures, language)
-        cases, until = _list_cases(snapshot, caller, wanted)
-        found = tally(cases, as_of=wanted.moment.as_of, until=until)
-        return encode({**_render(snapshot, caller, wanted, found), "reported": reported})
+        return encode(tell_statistics(services, snapshot, caller, wanted, language))
 
     return _keep(services, snapshot, caller, ("statistics", wanted, language), make)
+
+
+def tell_statistics(
+    services: Services, snapshot: Snapshot, caller: Caller | None, wanted: Wanted, language: str
+) -> dict[str, Any]:
+    """Return what is computed of the persons, and beside it what others report.
+
+    caller: None is the public. language: of the labels of what is reported.
+    """
+    moment = wanted.moment
+    figures = FigureFilter(moment.as_of, moment.known_at, wanted.host_state, wanted.origin_state)
+    reported = list_reported(services, snapshot, caller, figures, language)
+    cases, until = _list_cases(snapshot, caller, wanted)
+    found = tally(cases, as_of=moment.as_of, until=until)
+    return {**_render(snapshot, caller, wanted, found), "reported": reported}
 
 
 def get_breakdown(

@@ -7,12 +7,11 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
-from .house import opened_house
+from .house import opened_house, operator
 from .terminal import Advance, escape_lines, messages, progress
 
 if TYPE_CHECKING:
     from caseflow.api.exports import Export
-    from caseflow.eventstore.partners import Caller
 
 # It holds what must not be read by others on the machine.
 OWNER_ONLY: Final = 0o600
@@ -80,7 +79,7 @@ def _export_case(name: str, output: str | None, *, public: bool, since: int | No
             lambda snapshot: (
                 tell_public_case(services, snapshot, case_id)
                 if public
-                else tell_case(services, snapshot, _operator(), case_id)
+                else tell_case(services, snapshot, operator(), case_id)
             ),
             since,
         )
@@ -92,20 +91,13 @@ def _export_case(name: str, output: str | None, *, public: bool, since: int | No
         file.write(data)
 
 
-def _operator() -> "Caller":
-    from caseflow.domain.events import OPERATOR_ID
-    from caseflow.eventstore.partners import NO_KEY, Caller
-
-    return Caller(OPERATOR_ID, None, frozenset({"restricted:read", "audit:read"}), NO_KEY)
-
-
 def _export_log(after: int, output: str | None) -> None:
     from caseflow.api.exports import Export
     from caseflow.bootstrap import make_services
 
     console = messages()
     with opened_house() as house, _opened(output) as file:
-        found = Export(make_services(house), _operator(), after=after)
+        found = Export(make_services(house), operator(), after=after)
         with progress(console, "exporting", found.end) as advance:
             count = _write(found, file, advance)
         console.print(f"{count} lines, up to position {found.position}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from caseflow.bootstrap import House
+    from caseflow.eventstore.partners import Caller
     from caseflow.settings import Settings
 
 
@@ -24,3 +25,11 @@ def opened_house(settings: "Settings | None" = None) -> Iterator["House"]:
 
     with open_house(settings or current_settings()) as house:
         yield house
+
+
+def operator() -> "Caller":
+    """Return who works at the command line, as the API knows callers: one who reads everything."""
+    from caseflow.domain.events import OPERATOR_ID
+    from caseflow.eventstore.partners import NO_KEY, Caller
+
+    return Caller(OPERATOR_ID, None, frozenset({"restricted:read", "audit:read"}), NO_KEY)

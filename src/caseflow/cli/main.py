@@ -18,6 +18,7 @@ from .partners import key, partner
 from .publication import freeze, unfreeze
 from .replay import replay
 from .serve import serve
+from .statistics import stats
 from .terminal import escape
 from .verify import verify
 from .witness import witness
@@ -49,8 +50,8 @@ def main() -> None:
 
 
 for command in (
-    serve, migrate, demo, import_, export, replay, verify, rebuild, backup, restore, erase, freeze,
-    unfreeze, partner, key, witness, openapi,
+    serve, migrate, demo, import_, export, replay, stats, verify, rebuild, backup, restore, erase,
+    freeze, unfreeze, partner, key, witness, openapi,
 ):  # fmt: skip
     main.add_command(command)
 

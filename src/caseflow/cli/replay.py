@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .house import opened_house
-from .moments import parse_moment
+from .moments import parse_as_of, parse_moment
 from .terminal import escape_lines, output
 
 if TYPE_CHECKING:
@@ -16,21 +16,11 @@ if TYPE_CHECKING:
     from caseflow.eventstore.reading import Snapshot
 
 
-def _parse_as_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
-    from caseflow.domain.dates import parse_day
-    from caseflow.domain.errors import InvalidDateError
-
-    try:
-        return None if text is None else parse_day(text)
-    except InvalidDateError as error:
-        raise click.BadParameter(error.detail) from error
-
-
 @click.command()
 @click.argument("case")
 @click.option(
     "--as-of",
-    callback=_parse_as_of,
+    callback=parse_as_of,
     metavar="D",
     help="The status on that day, YYYY-MM-DD: what happened later does not count.",
 )

@@ -187,9 +187,7 @@ def _tell_claim(change: Published, language: str, site: str, scale: _Scale) -> T
     )
 
 
-def group_accounts(
-    claims: Sequence[Told], disputed: Sequence[Mapping[str, Any]]
-) -> list[Account]:
+def group_accounts(claims: Sequence[Told], disputed: Sequence[Mapping[str, Any]]) -> list[Account]:
     """Return what happened, in the order of the claims; those that contradict each other together.
 
     disputed: of the status, as the API tells it.

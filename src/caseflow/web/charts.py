@@ -182,7 +182,9 @@ def _paint(table: Table, defs: Any) -> str:
             etree.SubElement(
                 pattern, f"{{{_NS}}}path", d=lines, stroke=light, **{"stroke-width": "1.4"}
             )
-        rules.append(f".color-{number} rect,rect.color-{number},.color-{number}{{fill:url(#{name})}}")
+        rules.append(
+            f".color-{number} rect,rect.color-{number},.color-{number}{{fill:url(#{name})}}"
+        )
     return "".join(rules)
 
 

@@ -126,7 +126,9 @@ def make_claim(type_code: str, told: Mapping[str, str]) -> Json:
             claim[name] = told[name]
     for name in ("verification", "visibility"):
         claim[name] = told.get(name)
-    texts = {lang: told[f"summary_{lang}"] for lang in LANGUAGES_OF_TEXTS if f"summary_{lang}" in told}
+    texts = {
+        lang: told[f"summary_{lang}"] for lang in LANGUAGES_OF_TEXTS if f"summary_{lang}" in told
+    }
     if texts:
         claim["summary"] = texts
     if sources := [source for n in range(SOURCES) if (source := _make_source(told, n))]:

@@ -13,8 +13,16 @@ from caseflow.domain.errors import CaseflowError, ConflictError, InvalidInputErr
 from caseflow.domain.events import Objector
 from caseflow.eventstore.names import find_case_by_code
 
-from .forms import Fields, ForgedFormError, FormError, LateFormError, new_token, open_token
-from .forms import read_form, seal_token
+from .forms import (
+    Fields,
+    ForgedFormError,
+    FormError,
+    LateFormError,
+    new_token,
+    open_token,
+    read_form,
+    seal_token,
+)
 from .languages import say
 from .pages import Page, answer_privately, page_of
 
@@ -124,5 +132,3 @@ def _answer(
         "who": [(code, names[code]) for code in _WHO],
     }
     return answer_privately(request, page, values, status=status)
-
-

@@ -132,7 +132,7 @@ def _find_case(services: Services, caller: Caller, told: Fields) -> Any:
 # -- the claim --------------------------------------------------------------------------------------
 
 
-def _answer_form(  # noqa: PLR0913 - each is named where it is called
+def _answer_form(
     request: AnyRequest,
     services: Services,
     caller: Caller,
@@ -198,9 +198,7 @@ def _preview(request: AnyRequest, services: Services, page: Page, told: Fields) 
     except CaseflowError as error:
         problem = _explain(error, page.language)
         return _answer_form(request, services, caller, page, token, fields, problem)
-    seen = Token(
-        purpose="preview", nonce=token.nonce, key=token.key, fields=digest_fields(fields)
-    )
+    seen = Token(purpose="preview", nonce=token.nonce, key=token.key, fields=digest_fields(fields))
     values = {
         "token": seal_token(services, seen),
         "back": seal_token(services, token),
@@ -213,7 +211,9 @@ def _preview(request: AnyRequest, services: Services, page: Page, told: Fields) 
 def _rehearse(services: Services, caller: Caller, fields: Fields) -> Recorded:
     """Return what recording a claim would lead to."""
     cases = services.cases.rehearsing(Rehearsal(services.reader, services.clock))
-    future = cases.record_claim(caller, _name_case(services, caller, fields), _decode(fields), _same)
+    future = cases.record_claim(
+        caller, _name_case(services, caller, fields), _decode(fields), _same
+    )
     found: Recorded = future.result().rendered
     return found
 
@@ -269,15 +269,17 @@ async def finish(request: AnyRequest) -> Response[bytes]:
     except CaseflowError as error:
         again = Token(purpose="claim", nonce=token.nonce, key=token.key)
         problem = _explain(error, page.language)
-        return await run_sync(
-            _answer_form, request, services, caller, page, again, fields, problem
-        )
+        return await run_sync(_answer_form, request, services, caller, page, again, fields, problem)
     rendered, _ = answer.rendered
     event_id = UUID(rendered["id"])
     if rendered["position"] is None:
         rendered["position"] = await services.find_position(None, event_id)
     receipt = await run_sync(make_receipt, services, event_id, rendered["position"])
-    values = {"event": rendered, "receipt": receipt, "is_new": answer.created and not answer.replayed}
+    values = {
+        "event": rendered,
+        "receipt": receipt,
+        "is_new": answer.created and not answer.replayed,
+    }
     return answer_privately(request, page, values)
 
 
@@ -285,7 +287,9 @@ async def _record(
     services: Services, caller: Caller, token: Token, fields: Fields, language: str
 ) -> Any:
     case_name = await run_sync(_name_case, services, caller, fields)
-    attempt = services.cases.attempt(caller, f"form:{token.nonce}", "POST", "/post", token.fields or "")
+    attempt = services.cases.attempt(
+        caller, f"form:{token.nonce}", "POST", "/post", token.fields or ""
+    )
 
     def render(found: Recorded) -> tuple[Json, int]:
         return render_recorded(found, caller, language), found.case.version
@@ -300,7 +304,9 @@ async def _record(
 
 def _answer_start_again(request: AnyRequest, page: Page, error: CaseflowError) -> Response[bytes]:
     """Return the first page, with why the form is not taken; other errors go their way."""
-    if not isinstance(error, ForgedFormError | LateFormError | UnauthenticatedError | ForbiddenError):
+    if not isinstance(
+        error, ForgedFormError | LateFormError | UnauthenticatedError | ForbiddenError
+    ):
         raise error
     problem = _explain(error, page.language)
     values = {"types": list_types(page.language), "told": {}, "problem": problem}
@@ -322,13 +328,14 @@ def _explain(error: CaseflowError, language: str) -> _Problem:
             )
         case UnauthenticatedError():
             return _Problem(
-                say("The key is not known, has run out or was revoked. Nothing was stored.", language),
+                say(
+                    "The key is not known, has run out or was revoked. Nothing was stored.",
+                    language,
+                ),
                 status=401,
             )
         case ForbiddenError():
-            return _Problem(
-                say("This key may not post. Nothing was stored.", language), status=403
-            )
+            return _Problem(say("This key may not post. Nothing was stored.", language), status=403)
         case NotFoundError():
             return _Problem(
                 say("There is no such case that this key may read. Nothing was stored.", language)
@@ -345,5 +352,3 @@ def _explain(error: CaseflowError, language: str) -> _Problem:
                 [(name_pointer(pointer, language), why) for pointer, why in error.errors],
             )
     raise error
-
-

@@ -34,9 +34,7 @@ HANDLERS: Final = (
 
 PAGES: Final = Pages(
     handlers=[
-        Router(
-            path="/", route_handlers=list(HANDLERS), exception_handlers=PAGE_EXCEPTION_HANDLERS
-        )
+        Router(path="/", route_handlers=list(HANDLERS), exception_handlers=PAGE_EXCEPTION_HANDLERS)
     ],
     templates=make_template_config(),
     answer_error=answer_error,

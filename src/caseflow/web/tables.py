@@ -140,7 +140,7 @@ def tabulate_custody(breakdown: Json, language: str) -> Table:
 def _name_band(band: Json, language: str) -> str:
     if band["longest"] is None:
         return say("%(days)s and more", language, days=band["shortest"])
-    return f"{band['shortest']}–{band['longest']}"  # noqa: RUF001 - a range
+    return f"{band['shortest']}–{band['longest']}"
 
 
 def tabulate_months(statistics: Json, language: str) -> Table:
@@ -171,5 +171,3 @@ def _name_series(name: str, language: str) -> str:
         "asylum_recognised": say("recognised as refugees", language),
     }
     return names[name]
-
-

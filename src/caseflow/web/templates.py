@@ -52,4 +52,3 @@ def _in_language(say: Callable[[Any, str], str]) -> Callable[[Context, Any], str
         return say(value, context["language"])
 
     return filtered
-
