@@ -249,7 +249,9 @@ def _handle_with(pages: Pages) -> ExceptionHandlersMap:
     """Return what tells of errors: problems, and to browsers that there is no such page."""
 
     def answer(request: AnyRequest, error: Exception) -> Response[bytes]:
-        if "path_template" not in request.scope and pages.is_for(request):
+        # Where no route was found; the framework's types promise one.
+        is_unknown = not dict(request.scope).get("path_template")
+        if is_unknown and pages.is_for(request):
             return pages.answer_error(request, error)
         return problem_response(request, error)
 

@@ -70,12 +70,10 @@ def stats(
     from caseflow.api.rendering import encode
     from caseflow.api.statistics import Wanted, tell_statistics
     from caseflow.bootstrap import make_services
-    from caseflow.domain.times import format_time
 
     with opened_house() as house:
         services = make_services(house)
-        text = None if known_at is None else format_time(known_at)
-        wanted = Wanted(Moment(as_of, known_at, text), host_state, origin_state)
+        wanted = Wanted(Moment(as_of, known_at), host_state, origin_state)
         with house.reader.snapshot() as snapshot:
             caller = None if public else operator()
             found = tell_statistics(services, snapshot, caller, wanted, lang)

@@ -46,8 +46,8 @@ _COLOURS: Final = (
 )  # fmt: skip
 # What is drawn over the colour of each kind: lines in these directions.
 _PATTERNS: Final = (
-    "", "M0 4H8", "M4 0V8", "M0 8L8 0", "M0 0L8 8", "M0 4H8M4 0V8", "M0 0L8 8M0 8L8 0", "M0 2H8M0 6H8",
-    "", "M2 0V8M6 0V8",
+    "", "M0 4H8", "M4 0V8", "M0 8L8 0", "M0 0L8 8", "M0 4H8M4 0V8", "M0 0L8 8M0 8L8 0",
+    "M0 2H8M0 6H8", "", "M2 0V8M6 0V8",
 )  # fmt: skip
 # For the room that is left around the picture; what letters look like is in the style below.
 _METRICS: Final = Style(label_font_size=15, major_label_font_size=15, legend_font_size=15)
@@ -179,12 +179,9 @@ def _paint(table: Table, defs: Any) -> str:
         etree.SubElement(pattern, f"{{{_NS}}}rect", width="8", height="8", fill=colour)
         if lines:
             light = "#fff" if not column.is_possible else "#808088"
-            etree.SubElement(
-                pattern, f"{{{_NS}}}path", d=lines, stroke=light, **{"stroke-width": "1.4"}
-            )
-        rules.append(
-            f".color-{number} rect,rect.color-{number},.color-{number}{{fill:url(#{name})}}"
-        )
+            path = etree.SubElement(pattern, f"{{{_NS}}}path", d=lines, stroke=light)
+            path.set("stroke-width", "1.4")
+        rules.append(f".color-{number},.color-{number} rect{{fill:url(#{name})}}")
     return "".join(rules)
 
 

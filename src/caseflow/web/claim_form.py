@@ -171,18 +171,15 @@ def make_date(told: Mapping[str, str], name: str) -> str | None:
     if not first:
         return None
     about = "~" if f"{name}_about" in told else ""
-    match told.get(f"{name}_kind", "day"):
-        case "month":
-            return first[:7] + about
-        case "year":
-            return first[:4] + about
-        case "between":
-            return f"[{first}..{_as_written(told.get(f'{name}_end', ''))}]"
-        case "until":
-            return f"[..{first}]"
-        case "edtf":
-            return first
-    return first + about
+    end = _as_written(told.get(f"{name}_end", ""))
+    as_edtf = {
+        "day": first + about,
+        "month": first[:7] + about,
+        "year": first[:4] + about,
+        "between": f"[{first}..{end}]",
+        "until": f"[..{first}]",
+    }
+    return as_edtf.get(told.get(f"{name}_kind", "day"), first)
 
 
 def _as_written(text: str) -> str:

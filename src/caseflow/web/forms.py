@@ -1,7 +1,7 @@
 """Forms that need neither script nor cookie, and take nothing that was not filled in here.
 
 What protects them stands in the form itself: a token that only this service can have made, sealed
-and with its time. It holds what a step must know of the one before: who shows a key (never the key),
+and with its time. It holds what a step must know of the one before: who shows a key (never the key)
 and what was seen in the preview.
 """
 

@@ -1,4 +1,4 @@
-"""What all pages share: the frame around them, their headers, and keeping them until they change."""
+"""What all pages share: the frame around them, their headers, keeping them until they change."""
 
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache
@@ -26,7 +26,7 @@ from .templates import make_environment
 
 HTML: Final = "text/html"
 
-# Source: Content Security Policy Level 3, section 6. Nothing runs, and nothing comes from elsewhere.
+# Source: Content Security Policy Level 3, section 6. Nothing runs, nothing comes from elsewhere.
 _POLICY: Final = "; ".join(
     (
         "default-src 'none'",

@@ -76,14 +76,14 @@ class _Problem(msgspec.Struct):
     status: int = 422
 
 
-# -- who, which case, what --------------------------------------------------------------------------
+# -- who, which case, what -------------------------------------------------------------------------
 
 
 @read_at_once("/post")
 def read_start(request: AnyRequest) -> Response[bytes]:
     """Return the first page: the key, the case, and what happened to the person."""
     page = page_of(request, "post_start.html", Asked(request, "lang"))
-    values = {"types": list_types(page.language), "told": {}, "problem": None}
+    values: Json = {"types": list_types(page.language), "told": {}, "problem": None}
     return answer_page(request, page, None, lambda: values)
 
 
@@ -129,7 +129,7 @@ def _find_case(services: Services, caller: Caller, told: Fields) -> Any:
         return get_case(services, snapshot, case_id).dossier
 
 
-# -- the claim --------------------------------------------------------------------------------------
+# -- the claim -------------------------------------------------------------------------------------
 
 
 def _answer_form(
@@ -247,7 +247,7 @@ def _tell_preview(services: Services, found: Recorded, caller: Caller, language:
     }
 
 
-# -- recorded ---------------------------------------------------------------------------------------
+# -- recorded --------------------------------------------------------------------------------------
 
 
 @post("/post/done", status_code=200)
@@ -299,7 +299,7 @@ async def _record(
     )
 
 
-# -- what goes wrong --------------------------------------------------------------------------------
+# -- what goes wrong -------------------------------------------------------------------------------
 
 
 def _answer_start_again(request: AnyRequest, page: Page, error: CaseflowError) -> Response[bytes]:
@@ -314,8 +314,8 @@ def _answer_start_again(request: AnyRequest, page: Page, error: CaseflowError) -
     return answer_privately(request, start_page, values, status=problem.status)
 
 
-def _explain(error: CaseflowError, language: str) -> _Problem:
-    """Return what a partner is told; errors that no partner can do anything about go their way."""
+def _explain(error: CaseflowError, language: str) -> _Problem:  # noqa: PLR0911 - a table
+    """Return what a partner is told; errors that no partner can help go their way."""
     match error:
         case LateFormError():
             return _Problem(

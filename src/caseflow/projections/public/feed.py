@@ -213,7 +213,7 @@ def make_entry(
 
 
 def make_title(change: Published, language: str) -> str:
-    """Return what the entry of a change is called; of what was withdrawn since, only that it was."""
+    """Return what the entry of a change is called; of what was withdrawn since, that it was."""
     if change.gone_by is not None:
         return render_recall_title(kind=WITHDRAWN, subject=change.code, language=language)
     return _make_texts(change, change.decode_fields(), language).title()
