@@ -165,7 +165,11 @@ def check_answer(answer: httpx.Response) -> None:
     assert answer.status_code in (503, *range(200, 500)), answer.request.url
     assert "set-cookie" not in answer.headers
     if answer.status_code >= 400:
-        assert answer.headers["content-type"] == "application/problem+json"
+        # Pages are for people; what programs ask is answered for programs, whoever asks.
+        is_page = answer.headers["content-type"] == "text/html; charset=utf-8"
+        is_for_programs = answer.request.url.path.startswith(("/v1", "/schema", "/problems/"))
+        assert is_page or answer.headers["content-type"] == "application/problem+json"
+        assert not (is_page and is_for_programs)
         assert answer.headers["cache-control"] == "no-store"
 
 

@@ -6,7 +6,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from caseflow.api.negotiation import choose_language, parse_qualities
+from caseflow.api.negotiation import choose_language, parse_qualities, prefers_language
 from caseflow.api.problems import Fault, Problem, note_failure, problem_headers, problem_of
 from caseflow.domain.errors import CaseflowError, InvalidInputError
 
@@ -50,7 +50,7 @@ def _find_language(request: Request[Any, Any, Any]) -> str:
     try:
         return choose_language(request)
     except InvalidInputError:
-        return choose_language(Request({**request.scope, "query_string": b""}))
+        return prefers_language(request.headers.getall("accept-language", []))
 
 
 def _list_faults(problem: Problem) -> list[Fault]:
@@ -60,21 +60,19 @@ def _list_faults(problem: Problem) -> list[Fault]:
 
 def _put_in_words(status: int, language: str) -> tuple[str, str]:
     """Return what an error is called, and what can be done about it."""
-    nothing = (
-        say("There is nothing here", language),
-        say(
-            "There is no such page, or what it told of is not public. Check the address; codes of "
-            "cases look like KZ-7Q3K-9F2M.",
-            language,
-        ),
-    )
     refused = (
         say("This cannot be done", language),
         say("What was asked for does not fit. Go back and try it another way.", language),
     )
     told = {
-        404: nothing,
-        405: nothing,
+        404: (
+            say("There is nothing here", language),
+            say(
+                "There is no such page, or what it told of is not public. Check the address; "
+                "codes of cases look like KZ-7Q3K-9F2M.",
+                language,
+            ),
+        ),
         410: (
             say("This was withdrawn", language),
             say(
