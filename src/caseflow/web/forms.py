@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from caseflow.api.bodies import read_body, require_type
 from caseflow.api.services import AnyRequest, Services
-from caseflow.domain.errors import CaseflowError
+from caseflow.domain.errors import InvalidInputError
 
 LASTS_SECONDS: Final = 3_600
 _SECRET: Final = "web-forms"
@@ -28,8 +28,11 @@ Purpose = Literal["objection", "claim", "preview"]
 Fields = Mapping[str, str]
 
 
-class FormError(CaseflowError):
+class FormError(InvalidInputError):
     """A form that is not taken as it was sent; nothing came of it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, [])
 
 
 class ForgedFormError(FormError):

@@ -15,7 +15,6 @@ from caseflow.eventstore.names import find_case_by_code
 
 from .forms import (
     Fields,
-    ForgedFormError,
     FormError,
     LateFormError,
     new_token,
@@ -89,7 +88,7 @@ def _tell_problem(error: CaseflowError, language: str) -> tuple[int, str]:
             return 422, say(
                 "The page was open for too long. Nothing was sent; please send it again.", language
             )
-        case ForgedFormError() | FormError():
+        case FormError():
             raise error
         case NotFoundError():
             return 422, say(
