@@ -43,6 +43,7 @@ class Metrics:
             "caseflow_batch_seconds", "Until it was whole", buckets=_SECONDS, registry=registry
         )
         self.renders = Counter("caseflow_feed_renders", "Feed documents made", registry=registry)
+        self.objections = Counter("caseflow_objections", "Objections recorded", registry=registry)
         self._kept = self._requests.labels("GET", KEPT, "200")
         self._unchanged = self._requests.labels("GET", KEPT, "304")
         ProcessCollector(registry=self.registry)
