@@ -76,6 +76,7 @@ KINDS: Final = (
         "consent",
         "merge",
         "unmerge",
+        "object",
     ],
 )
 
@@ -191,9 +192,12 @@ class History:
 
     def _note(self, step: Step, future: "Future[Any]") -> None:
         try:
-            told = future.result(GIVE_UP_SECONDS).rendered
+            found = future.result(GIVE_UP_SECONDS)
         except CaseflowError:
             return
+        if step.kind == "object":
+            return
+        told = found.rendered
         if step.kind == "open":
             self.cases.append(told.case_id)
         if step.kind in ("tell", "correct"):
@@ -221,6 +225,8 @@ class History:
         if step.kind == "tell":
             claim = self._said(step, case)
             return desk.submit_claim(case, claim.pop("type"), claim.pop("occurred"), **claim)
+        if step.kind == "object":
+            return self.house.cases.record_objection(case, by="person", text=f"{step.other % 3}")
         if step.kind in ("consent", "merge", "unmerge"):
             return self._ask_of_case(desk, step, case)
         return self._ask_of_claim(desk, step) if self.claims else None

@@ -546,6 +546,7 @@ def make_services(house: House) -> "Services":
         house.eraser.on_erased(cache.clear)
     metrics = Metrics()
     house.writer.note_batch = metrics.note_batch
+    house.cases.note_objection = metrics.objections.inc
     return Services(
         base_url=settings.base_url,
         name=settings.name,

@@ -333,6 +333,7 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "read_type_archive": ["/feeds/types/person.died/archive/1.json"],
         "read_state_feed": ["/feeds/states/KZ.atom", "/feeds/states/KZ.json"],
         "read_state_archive": ["/feeds/states/KZ/archive/1.atom"],
+        "list_objections": ["/v1/objections", "/v1/objections?limit=1&min_position=1&lang=ru"],
         "list_calendars": ["/v1/calendars"],
         "read_calendar": [f"/v1/calendars/{caller.calendar['address'].rpartition('/')[2]}"],
         "list_webhooks": ["/v1/webhooks"],

@@ -266,7 +266,7 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         "/v1/events/{event}/proof", "/v1/stream",
         # With a key alone, or with a secret.
         "/v1/webhooks", "/v1/webhooks/{webhook}", "/v1/webhooks/{webhook}/deliveries",
-        "/v1/calendars", "/v1/calendars/{calendar}",
+        "/v1/calendars", "/v1/calendars/{calendar}", "/v1/objections",
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from .conftest import Run
+from .serving import Service
 
 SEED = files("caseflow.demo").joinpath("kazakhstan.ndjson").read_bytes()
 
@@ -165,3 +166,13 @@ def test_two_moments_are_compared(run_on_both: Run) -> None:
     # Nobody looks into what came after both.
     same = run_on_both("replay", "ext:movlaev", "--known-at", moment, "--against", moment)
     assert same.stdout.endswith("\nthe status is the same\n\nnothing was recorded in between\n")
+
+
+def test_the_operator_sees_what_somebody_objected(run_on_both: Run, service: Service) -> None:
+    service.tell()
+    said = {"by": "lawyer", "text": "not my client", "contact": "a@example.org"}
+    answer = service.client.post("/v1/objections", json={"case": service.case, **said})
+    assert answer.status_code == 202
+    told = run_on_both("replay", service.case).stdout
+    assert "  3  objection\n" in told
+    assert "by: lawyer; hides: True; contact: a@example.org; text: not my client\n" in told

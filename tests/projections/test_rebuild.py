@@ -14,8 +14,9 @@ from litestar.testing import TestClient
 from caseflow import bootstrap
 from caseflow.api.app import create_app
 from caseflow.bootstrap import House, make_services
+from caseflow.domain.commands import ChangeConsent
 from caseflow.domain.errors import CaseflowError
-from caseflow.domain.events import FigureReported
+from caseflow.domain.events import Consent, FigureReported
 from caseflow.projections import rebuild as rebuilding
 from caseflow.projections.rebuild import digest, list_rows
 from caseflow.projections.view import VIEW_SETS, registered
@@ -79,6 +80,13 @@ def fill(house: House, clock: Clock) -> None:
         }
         figure = msgspec.convert(told, FigureReported)
         house.figures.report(who.caller, figure, lambda recorded: recorded.position).result()
+    objected = desk.open("anonymous")
+    desk.tell(objected, "person.died", visibility="public")
+    for text in ("one", "another"):
+        house.cases.record_objection(objected, by="lawyer", text=text).result()
+        consent = Consent(publish="anonymous", basis="own")
+        desk.act(ChangeConsent, objected, consent=consent)
+    house.cases.record_objection(objected, by="lawyer", text="a third").result()
     clock.set(LATER)
     assert house.release_due() == 2
 

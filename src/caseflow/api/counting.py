@@ -44,6 +44,7 @@ class Metrics:
         )
         self.renders = Counter("caseflow_feed_renders", "Feed documents made", registry=registry)
         self.page_renders = Counter("caseflow_page_renders", "Pages made", registry=registry)
+        self.objections = Counter("caseflow_objections", "Objections recorded", registry=registry)
         self._kept = self._requests.labels("GET", KEPT, "200")
         self._unchanged = self._requests.labels("GET", KEPT, "304")
         ProcessCollector(registry=self.registry)

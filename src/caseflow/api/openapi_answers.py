@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from caseflow.domain.breakdown import HELD_FOR, OUTCOMES
 from caseflow.domain.change_kinds import CHANGE_KINDS
+from caseflow.domain.events import Objector
 from caseflow.domain.labels import LANGUAGES
 from caseflow.domain.status import HEADLINE_CODES
 from caseflow.domain.vocabulary import ORDERS, TYPES, Claim, values_of
@@ -34,6 +35,7 @@ def make_answer_schemas() -> Schemas:
         **_cases(),
         **_events(),
         **_erasures(),
+        **_objections(),
         **_reads(),
         **_statistics(),
         **_changes(),
@@ -110,6 +112,13 @@ def _cases() -> Schemas:
                 ),
                 "subject": _described("Told to those who may see it.", refer("Subject")),
                 "external_id": _described("Told to its own partner.", _TEXT),
+                "objection": _described(
+                    "The first objection that is open, null where none is; told to the case's "
+                    "partner and to those who read all objections.",
+                    _or_null(
+                        _object("An open objection.", {"id": _ID, "recorded_at": _TIME}),
+                    ),
+                ),
             },
         ),
         "OpenedCase": {
@@ -302,6 +311,30 @@ def _erasures() -> Schemas:
     }
 
 
+def _objections() -> Schemas:
+    return {
+        "Received": _object("It was received.", {"received": {"const": True}}),
+        "Objection": _object(
+            "What somebody objects to a public case.",
+            {
+                "id": _described("The event that records it.", _ID),
+                "case": _ID,
+                "code": _TEXT,
+                "by": _one_of(get_args(Objector)),
+                "text": _or_null(_TEXT),
+                "contact": _or_null(_TEXT),
+                "hides": _described("Whether it hid the case.", _FLAG),
+                "recorded_at": _TIME,
+                "state": _one_of(("open", "settled")),
+                "settled_by": _described(
+                    "The event with which a partner told consent anew.", _or_null(_ID)
+                ),
+            },
+        ),
+        "ObjectionPage": _page("Objections, oldest first.", "Objection"),
+    }
+
+
 def _reads() -> Schemas:
     described = "Something restricted that a partner read. Never what was read, only of what."
     return {
@@ -369,6 +402,12 @@ def _record_fields() -> Schemas:
         "source": refer("Source"),
         "figure": _described("The figure that it is about, as it was then.", _ID),
         "into": _described("The case that stays.", _ID),
+        "by": _described(
+            "Who objects; told to those who may read it.", _one_of(get_args(Objector))
+        ),
+        "text": _described("What is objected.", _TEXT),
+        "contact": _described("How to ask whoever objects.", _TEXT),
+        "hides": _described("Whether the objection hid the case.", _FLAG),
         "apart_from": _described("The case that is about another person.", _ID),
         "consent": refer("Consent"),
         "subject": refer("Subject"),

@@ -26,6 +26,7 @@ from .judgements import (
     ReviewDecision,
     VisibilityChange,
 )
+from .objections import NewObjection
 from .persons import ConsentChange, Merge, SubjectChange, Unmerge
 from .webhooks import NewWebhook, Replay, Resumption
 
@@ -107,6 +108,10 @@ _EXPLAINED: Final = {
     "Replay.from": "The first public position.",
     "Replay.to": "The last one.",
     "NewCalendar.host_state": "Cases in this host state alone (ISO 3166-1 alpha-2).",
+    "NewObjection.case": "The public case: its code or its id.",
+    "NewObjection.by": "Who objects: the person, or on whose behalf.",
+    "NewObjection.text": "What is wrong, in your own words; never public.",
+    "NewObjection.contact": "How to ask you back, if you wish to be asked; never public.",
     "skip": "Go on with what comes from now on, and give up what has waited.",
     "into": "The case that stays: its id, or `ext:` and your own name for it.",
     "from": "The case that this one is not of the same person as; by default that it went into.",
@@ -358,6 +363,7 @@ EXAMPLES_OF_RECORD_EVENTS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ConsentChange: {"consent": {"publish": "count", "basis": "own"}},
     SubjectChange: {"subject": EXAMPLE_OPENING["subject"]},
     Merge: {"into": "ext:case-2"},
+    NewObjection: {"case": "KZ-7Q3K-9F2M", "by": "lawyer", "text": "My client did not agree."},
     Grounds: {"reason": "The person asked for it.", "legal_basis": "Withdrawal of consent"},
     NewWebhook: {"url": "https://newsroom.example/caseflow", "filters": {"host_state": "KZ"}},
     Replay: {"from": 1, "to": 50},

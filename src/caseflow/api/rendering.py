@@ -1,7 +1,7 @@
 """Cases, events and statuses as JSON values: the partner's view from the case, the public's from
 the public tables. The shapes are the same."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -115,6 +115,8 @@ def render_case(
         rendered["subject"] = msgspec.to_builtins(case.subject)
     if case.external_id is not None and sees_own_names(case.partner_id, caller):
         rendered["external_id"] = case.external_id
+    if to_check := [c for c in dossier.cases if sees_objections(c, caller)]:
+        rendered["objection"] = _open_objection(to_check)
     return rendered
 
 
@@ -129,9 +131,21 @@ def sees_subject(case: Case, caller: Caller) -> bool:
 
 def sees_objections(case: Case, caller: Caller) -> bool:
     """Return whether a caller may read what somebody without a key has objected to a case."""
-    return (
-        caller.partner_id == case.partner_id or caller.reads_restricted or "review" in caller.scopes
-    )
+    return caller.partner_id == case.partner_id or sees_all_objections(caller)
+
+
+def sees_all_objections(caller: Caller) -> bool:
+    """Return whether a caller may read what was objected to any case."""
+    return caller.reads_restricted or "review" in caller.scopes
+
+
+def _open_objection(cases: Iterable[Case]) -> Json | None:
+    """Return the first open objection to one of the cases, the one that stays before others."""
+    for case in cases:
+        found = case.find_open_objection()
+        if found is not None:
+            return {"id": str(found.event_id), "recorded_at": format_time(found.recorded_at)}
+    return None
 
 
 def label_for(case: Case, caller: Caller, language: str) -> str:

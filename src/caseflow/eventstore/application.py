@@ -136,6 +136,8 @@ class Cases:
         self._random_code = random_code or make_code
         self._lock = threading.Lock()
         self._under_way: set[bytes] = set()
+        self.note_objection: Callable[[], None] = lambda: None
+        """Told of each objection that was recorded, after its commit."""
 
     def rehearsing(self, rehearsal: Submits) -> "Cases":
         """Return the same commands for a dry run."""
@@ -370,7 +372,13 @@ class Cases:
                     self._object(session, other.id, said)
             return position
 
-        return self._writer.submit(job, Hints(about=case_id))
+        future = self._writer.submit(job, Hints(about=case_id))
+        future.add_done_callback(self._count_objection)
+        return future
+
+    def _count_objection(self, future: "Future[int | None]") -> None:
+        if not future.cancelled() and not future.exception() and future.result() is not None:
+            self.note_objection()
 
     def _object(self, session: Session, case_id: UUID, said: ObjectionMade) -> int:
         command = MakeObjection(

@@ -16,6 +16,7 @@ from caseflow.domain.public_changes import PublicChange
 
 from .partner.figures import PartnerFigures
 from .partner.history import PartnerHistory
+from .partner.objections import PartnerObjections
 from .partner.statistics import PartnerStatistics
 from .partner.status import PartnerStatus
 from .public.figures import PublicFigures
@@ -27,6 +28,7 @@ from .view import Change, Told, View
 PROJECTIONS: tuple[type[Projection[View]], ...] = (
     PartnerFigures,
     PartnerHistory,
+    PartnerObjections,
     PartnerStatistics,
     PartnerStatus,
     PublicFigures,
