@@ -52,19 +52,28 @@ async def make_objection(request: AnyRequest) -> Response[bytes]:
     # Whoever shows a key that does not work is told so, as everywhere.
     await services.authenticator.find_caller_async(request)
     Asked(request, "lang")
-    said = decode_body(_OBJECTION, await services.read_json(request))
-    check_words(said)
-    case_id = await run_sync(_find_case, services, said.case)
-    future = services.cases.record_objection(
-        case_id, by=said.by, text=said.text, contact=said.contact
-    )
-    await services.settled.wait(future)
+    await object_to_case(services, await services.read_json(request))
     return Response(
         encode({"received": True}),
         status_code=202,
         media_type=JSON,
         headers={"Cache-Control": PRIVATE},
     )
+
+
+async def object_to_case(services: Services, body: bytes) -> None:
+    """Record an objection, which is written as this resource takes it.
+
+    Raises InvalidInputError, NotFoundError where the case is not public, and ConflictError where
+    as many objections as can be checked are open.
+    """
+    said = decode_body(_OBJECTION, body)
+    check_words(said)
+    case_id = await run_sync(_find_case, services, said.case)
+    future = services.cases.record_objection(
+        case_id, by=said.by, text=said.text, contact=said.contact
+    )
+    await services.settled.wait(future)
 
 
 def _find_case(services: Services, name: str) -> UUID:

@@ -2,16 +2,17 @@
 
 from typing import Any, Final, get_args
 
+import msgspec
 from anyio.to_thread import run_sync
 from litestar import Response, post
 
 from caseflow.api.asked import Asked
+from caseflow.api.objections import object_to_case
 from caseflow.api.parameters import CODE
 from caseflow.api.routes import read
 from caseflow.api.services import AnyRequest, Services, services_of
 from caseflow.domain.errors import CaseflowError, ConflictError, InvalidInputError, NotFoundError
 from caseflow.domain.events import Objector
-from caseflow.eventstore.names import find_case_by_code
 
 from .forms import (
     Fields,
@@ -59,26 +60,11 @@ _WORDLESS: Final[dict[str, Any]] = {"problem": None, "token": "", "who": ()}
 
 
 async def _object(services: Services, told: Fields) -> None:
-    code, by = told.get("case", "").upper(), told.get("by")
-    if by not in _WHO:
-        raise InvalidInputError("it is not said who objects", [("/by", "is needed")])
-    case_id = await run_sync(_find_case, services, code)
-    await services.settled.wait(
-        services.cases.record_objection(
-            case_id,
-            by=by,  # type: ignore[arg-type]  # one of those that were just listed
-            text=told.get("text"),
-            contact=told.get("contact"),
-        )
-    )
-
-
-def _find_case(services: Services, code: str) -> Any:
-    with services.snapshot(None, None) as snapshot:
-        case_id = find_case_by_code(snapshot.connection, code) if CODE.fullmatch(code) else None
-        if case_id is None:
-            raise NotFoundError("there is no such case")
-        return case_id
+    code = told.get("case", "").upper()
+    if not CODE.fullmatch(code):
+        raise NotFoundError("there is no such case")
+    said = {name: told[name] for name in _FIELDS if name in told}
+    await object_to_case(services, msgspec.json.encode({**said, "case": code}))
 
 
 def _tell_problem(error: CaseflowError, language: str) -> tuple[int, str]:
