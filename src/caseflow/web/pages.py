@@ -12,7 +12,7 @@ from litestar.template import TemplateConfig
 from caseflow.api.asked import Asked
 from caseflow.api.conditional import (
     PRIVATE,
-    PUBLIC,
+    REVALIDATED,
     Document,
     make_document,
     respond_document,
@@ -153,7 +153,8 @@ def answer_page(
     return respond_document(
         request,
         document,
-        cache_control=PUBLIC,
+        # What is hidden is gone when it is asked for again, from browsers' caches too.
+        cache_control=REVALIDATED,
         vary=("Accept-Language",),
         language=page.language,
         headers={**SAFETY, **(UNLISTED if page.unlisted else {}), **_link_feeds(page)},
