@@ -7,9 +7,11 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from msgspec import structs
 from rich.console import Console
 
+from caseflow.cli.main import main
 from caseflow.cli.timeline import make_timeline, print_timeline
 from caseflow.domain.events import Erased, Event
 from tests.commands import correcting, recording
@@ -268,3 +270,16 @@ def test_a_long_name_of_an_event_does_not_move_the_status() -> None:
     lines = drawing(told(*STORY), 64)
     assert lines[2] == "  1  opening of the case reco  under monitoring"
     assert lines[3].index("detained") == lines[2].index("under")
+
+
+def test_a_terminal_that_lacks_letters_shows_their_codes(run: Run) -> None:
+    """As JSON does, so that JSON means the same."""
+    run("import", "-", stdin=SEED)
+    runner = CliRunner(charset="latin-1")
+    plain = runner.invoke(main, ["replay", "ext:movlaev"])
+    assert plain.exit_code == 0, plain.exception
+    assert "liberty: detained \\u2192 in custody  (accounts differ)\n" in plain.stdout
+    drawn = TIMELINE.split("\n\n")[1]
+    assert f"\n\n{drawn}\n\n" in plain.stdout
+    as_json = runner.invoke(main, ["replay", "ext:movlaev", "--json"])
+    assert json.loads(as_json.stdout)["steps"] == steps(run)
