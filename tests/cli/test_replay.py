@@ -1,14 +1,24 @@
 """`caseflow replay`: the history of a case, readable, on both clocks."""
 
+import io
 import json
 import re
 from importlib.resources import files
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from msgspec import structs
+from rich.console import Console
+
+from caseflow.cli.main import main
+from caseflow.cli.timeline import make_timeline, print_timeline
+from caseflow.domain.events import Erased, Event
+from tests.commands import correcting, recording
 
 from .conftest import Run
 from .serving import Service
+from .test_comparison import PARTNERS, told
 
 SEED = files("caseflow.demo").joinpath("kazakhstan.ndjson").read_bytes()
 
@@ -16,6 +26,22 @@ TIMELINE = """\
 Mansur Movlaev  CODE
 1 person; in Kazakhstan, facing return to Russia
 case ID
+
+     2022    2023     2024    2025   2026
+     +-------+--------+-------+--------+-
+  1  opening of the case record            under monitoring
+  2          =========                     under monitoring
+  3          =========                     under monitoring
+  4  ==============================        wanted
+  5                              ==        detained, at risk
+  6                              ==        in custody, at risk
+  7                               ==       in custody, at risk
+  8                              =======   in custody, at risk
+  9                                   ==   asylum refused, at risk
+ 10                                    =   asylum decision under appeal, at risk
+ 11                                    *   extradition granted, at risk
+ 12                                    ==  extradition under appeal, at risk
+     * that day, = one of these days, < or earlier
 
   1  opening of the case record
      recorded TIME by local
@@ -173,6 +199,98 @@ def test_the_operator_sees_what_somebody_objected(run_on_both: Run, service: Ser
     said = {"by": "lawyer", "text": "not my client", "contact": "a@example.org"}
     answer = service.client.post("/v1/objections", json={"case": service.case, **said})
     assert answer.status_code == 202
-    told = run_on_both("replay", service.case).stdout
-    assert "  3  objection\n" in told
-    assert "by: lawyer; hides: True; contact: a@example.org; text: not my client\n" in told
+    shown = run_on_both("replay", service.case).stdout
+    assert "  3  objection\n" in shown
+    assert "by: lawyer; hides: True; contact: a@example.org; text: not my client\n" in shown
+
+
+# -- the drawing ----------------------------------------------------------------------------------
+
+STORY = (
+    recording(1, "detention.apprehended", "2025-03-01"),
+    recording(2, "wanted.listed", "../2025-04-10"),
+    correcting(3, 1, "detention.apprehended", "2025-03-02"),
+    recording(4, "extradition.surrendered", "2026-02-01"),
+)
+
+
+def drawing(events: list[Event], width: int | None = None, as_of: str | None = None) -> list[str]:
+    """Return the lines of the drawing: on a terminal of a width, or in a pipe."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width or 1_000, force_terminal=width is not None, color_system=None
+    )
+    print_timeline(console, make_timeline(events, PARTNERS, as_of=as_of))
+    lines = file.getvalue().split("\n")
+    start = lines.index("") + 1
+    *drawn, last = lines[start : lines.index("", start)]
+    # Terminals get lines of text filled up.
+    return [*drawn, last.rstrip()]
+
+
+def test_each_event_is_a_bar_beside_the_status_after_it() -> None:
+    assert drawing(told(*STORY), 80, as_of="2025-12-31") == [
+        "         2025-04       2025-07       2025-10      2026-01",
+        "     ----+-------------+-------------+-------------+-----",
+        "  1  opening of the case record                            under monitoring",
+        "  2  *                                                     detained",
+        "  3  <======                                               detained",
+        "  4  *                                                     detained",
+        "  5                                                     *  later: does not count",
+        "     * that day, = one of these days, < or earlier",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "axis", "shows_status"), [(32, 27, False), (60, 55, False), (80, 40, True)]
+)
+def test_the_drawing_has_the_width_of_the_terminal(
+    width: int, axis: int, shows_status: bool
+) -> None:
+    """Where there is no room for both, the status is told with the steps alone."""
+    lines = drawing(told(*STORY), width)
+    assert max(map(len, lines)) <= width
+    assert len(lines[1]) == 5 + axis
+    assert ("under monitoring" in lines[2]) is shows_status
+
+
+def test_no_axis_is_so_wide_that_nobody_finds_the_status_of_a_bar() -> None:
+    assert len(drawing(told(*STORY), 500)[1]) == 125
+
+
+def test_in_a_pipe_the_drawing_is_that_of_eighty_columns() -> None:
+    assert drawing(told(*STORY)) == drawing(told(*STORY), 80)
+
+
+def test_a_case_without_dates_has_no_drawing() -> None:
+    assert drawing(told())[0].startswith("  1  opening of the case record")
+    assert drawing(told())[1].startswith("     recorded")
+    erased = [structs.replace(event, body=Erased()) for event in told(*STORY)]
+    assert drawing(erased)[0] == "  1  ERASED"
+    assert drawing(erased)[1].startswith("     recorded")
+
+
+def test_what_was_erased_has_no_bar_and_no_status() -> None:
+    opened, *events = told(*STORY)
+    lines = drawing([structs.replace(opened, body=Erased()), *events], 80)
+    assert lines[2].split() == ["1", "ERASED", "erased"]
+    assert lines[3].split() == ["2", "*", "erased"]
+
+
+def test_a_long_name_of_an_event_does_not_move_the_status() -> None:
+    lines = drawing(told(*STORY), 64)
+    assert lines[2] == "  1  opening of the case reco  under monitoring"
+    assert lines[3].index("detained") == lines[2].index("under")
+
+
+def test_a_terminal_that_lacks_letters_shows_their_codes(run: Run) -> None:
+    """As JSON does, so that JSON means the same."""
+    run("import", "-", stdin=SEED)
+    runner = CliRunner(charset="latin-1")
+    plain = runner.invoke(main, ["replay", "ext:movlaev"])
+    assert plain.exit_code == 0, plain.exception
+    assert "liberty: detained \\u2192 in custody  (accounts differ)\n" in plain.stdout
+    drawn = TIMELINE.split("\n\n")[1]
+    assert f"\n\n{drawn}\n\n" in plain.stdout
+    as_json = runner.invoke(main, ["replay", "ext:movlaev", "--json"])
+    assert json.loads(as_json.stdout)["steps"] == steps(run)

@@ -19,7 +19,7 @@ from .publication import freeze, unfreeze
 from .replay import replay
 from .serve import serve
 from .statistics import stats
-from .terminal import escape
+from .terminal import escape, escape_what_is_missing
 from .verify import verify
 from .witness import witness
 
@@ -47,6 +47,7 @@ def main() -> None:
     The settings are the environment variables CASEFLOW_*; without any, everything is kept in the
     working directory.
     """
+    escape_what_is_missing()
 
 
 for command in (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def replay(
     case: str, as_of: str | None, known_at: int | None, against: int | None, as_json: bool
 ) -> None:
-    """Print the history of CASE step by step, restricted events included.
+    """Draw the timeline of CASE and tell it step by step, restricted events included.
 
     CASE is the id of a case, its code, or ext: and a partner's own name for it.
     With --against, print what differs between two times, each of which may be the earlier; without

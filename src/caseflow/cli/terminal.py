@@ -3,6 +3,9 @@
 Results go to standard output, messages and progress to standard error, so that output can be piped.
 """
 
+import codecs
+import io
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 # Wide enough that no table breaks its lines for whatever reads them.
 _PIPE_WIDTH: Final = 1_000
+_ESCAPING: Final = "caseflow.escape"
 
 Advance = Callable[[int], None]
 """Says how much has been done so far, in the unit of the total."""
@@ -34,6 +38,25 @@ def escape_lines(text: str) -> str:
 def _escape(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
+    return _as_code_units(character)
+
+
+def escape_what_is_missing() -> None:
+    r"""Have standard output take what its encoding lacks, from now on, as `\u2192` and the like."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ESCAPING)
+
+
+def _escape_missing(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError), "it is for writing alone"
+    return "".join(map(_as_code_units, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(_ESCAPING, _escape_missing)
+
+
+def _as_code_units(character: str) -> str:
+    """Return a character as JSON escapes it."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from caseflow.domain.case import Case, evolve
 from caseflow.domain.change_kinds import LATE_REPORT, kind_of
-from caseflow.domain.dates import parse_when
+from caseflow.domain.dates import When, parse_when
 from caseflow.domain.events import (
     Body,
     CaseOpened,
@@ -32,10 +32,17 @@ from caseflow.domain.vocabulary import Claim
 from caseflow.formats.date_phrases import name_when
 from caseflow.formats.texts import country_name
 
+from .axis import Axis
 from .terminal import escape
 
 LANGUAGE: Final = "en"
 _INDENT: Final = 5
+# Columns of the drawing: where nobody says how wide, between its parts, and of its axis.
+_PIPE_WIDTH: Final = 80
+_GAP: Final = 2
+_NARROWEST: Final = 24
+_WIDEST: Final = 120
+_LEGEND: Final = "* that day, = one of these days, < or earlier"
 # What a line of its own tells, or nobody needs to read.
 _TOLD_APART: Final = frozenset(
     {"type", "occurred", "notified", "summary", "private_note", "sources", "external_id"}
@@ -172,6 +179,7 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     print_title(console, timeline)
     for text in _clocks(timeline):
         print_line(console, text)
+    _print_drawing(console, timeline)
     numbers = {str(step.id): step.version for step in timeline.steps}
     before: Status | None = None
     for step in timeline.steps:
@@ -213,6 +221,45 @@ def _clocks(timeline: Timeline) -> Iterator[Text]:
         yield Text(f"as of {timeline.as_of}: what happened later does not count")
     if timeline.known_at is not None:
         yield Text(f"as known at {timeline.known_at}: what was recorded later is left out")
+
+
+def _print_drawing(console: Console, timeline: Timeline) -> None:
+    """Print the days of all claims against one axis, a line a step, beside the status after it."""
+    claims = {step.version: _claim_of(step.event) for step in timeline.steps}
+    dates = {number: parse_when(c.occurred) for number, c in claims.items() if c is not None}
+    if not dates:
+        return
+    console.print()
+    for line in _draw(timeline, dates, console.width if console.is_terminal else _PIPE_WIDTH):
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    print_line(console, Text(_LEGEND, "dim"), _INDENT)
+
+
+def _draw(timeline: Timeline, dates: Mapping[int, When], width: int) -> Iterator[Text]:
+    """Yield the lines of the drawing; dates: by step, at least one."""
+    told = [_tell_after(step) for step in timeline.steps]
+    room = width - _INDENT - _GAP - max(map(len, told))
+    if room < _NARROWEST:
+        # The steps below have the status too.
+        told, room = [Text()] * len(told), max(_NARROWEST, width - _INDENT)
+    room = min(room, _WIDEST)
+    axis = Axis(dates.values(), room)
+    yield from (Text(" " * _INDENT + line, "dim") for line in axis.draw_scale())
+    for step, status in zip(timeline.steps, told, strict=True):
+        when = dates.get(step.version)
+        drawn = Text(axis.draw_bar(when), "cyan") if when else Text(_title(step)[:room], "dim")
+        drawn.pad_right(room + _GAP - len(drawn))
+        yield Text(f"{step.version:>{_INDENT - 2}}  ") + drawn + status
+
+
+def _tell_after(step: Step) -> Text:
+    """Return where the case stood after a step, in few words."""
+    if step.counted is False:
+        return Text("later: does not count", "dim")
+    if step.status is None:
+        return Text("erased", "dim")
+    return _stand(step.status)
 
 
 def print_step(
@@ -367,9 +414,13 @@ def _changes(before: Status | None, after: Status | None) -> Iterator[Text]:
 
 
 def _standing(status: Status) -> Text:
-    line = Text("status: ")
-    line.append(label("headlines", status.headline, LANGUAGE), "bold")
-    return line.append(", at risk", "red") if status.at_risk else line.append(", not at risk")
+    line = Text("status: ") + _stand(status)
+    return line if status.at_risk else line.append(", not at risk")
+
+
+def _stand(status: Status) -> Text:
+    line = Text().append(label("headlines", status.headline, LANGUAGE), "bold")
+    return line.append(", at risk", "red") if status.at_risk else line
 
 
 def _conclusion(timeline: Timeline) -> Text:
