@@ -164,7 +164,11 @@ class World:
         """Return public addresses of all that is here, hidden or not, in all their forms."""
         cases = [self.case, self.counted, *self.hidden_cases]
         events = [self.event, *self.hidden_events]
-        found = ["/", "/healthz", "/readyz", "/metrics", "/v1/vocabulary"]
+        found = ["/v1", "/healthz", "/readyz", "/metrics", "/v1/vocabulary"]
+        found += ["/", "/cases", "/cases?at_risk=true", "/cases?q=Канарейкин", "/feeds", "/nothing"]
+        found += ["/statistics", "/statistics?as_of=2026-02-01&host_state=KZ", "/how", "/post"]
+        found += [f"/charts/{chart}.svg" for chart in ("returns", "outcomes", "custody")]
+        found += ["/charts/outcomes.svg?as_of=2025-06-15&lang=ru"]
         found += ["/schema/openapi.json"]
         found += ["/problems/not-found", "/problems/nothing", "/feeds/all.atom"]
         found += [f"/v1/log/{path}" for path in ("checkpoint", "checkpoint?witnesses=1", "key",
@@ -180,6 +184,8 @@ class World:
             found += [f"/feeds/{feed}/archive/1.atom", f"/feeds/{feed}/archive/1.json"]
         found += ["/feeds/all/archive/1.atom", "/feeds/all/archive/2.json"]
         for case in cases:
+            found += [f"/cases/{case['code']}{more}" for more in ("", "?as_of=2026-02-01",
+                      "?known_at=2998-01-01T00:00:00Z&lang=ru")]  # fmt: skip
             found.append(f"/feeds/cases/{case['code']}.atom")
             found.append(f"/feeds/cases/{case['code']}/archive/1.atom")
             for name in (
@@ -250,7 +256,11 @@ def test_every_route_that_answers_get_is_looked_at(world: World) -> None:
         if isinstance(route, HTTPRoute) and "GET" in route.methods
     }
     assert templates == {
-        "/", "/healthz", "/readyz", "/metrics",
+        "/v1", "/healthz", "/readyz", "/metrics",
+        # For people. The form of objections has another token each time.
+        "/", "/cases", "/cases/{case}", "/statistics", "/charts/{chart}", "/feeds", "/how",
+        "/verify", "/privacy", "/partners", "/objection", "/post", "/static/{asset}",
+        "/robots.txt", "/.well-known/security.txt",
         "/v1/cases", "/v1/cases/{case}", "/v1/cases/{case}/events",
         "/v1/events", "/v1/events/{event}", "/v1/events/{event}/preview", "/v1/statistics",
         "/v1/statistics/breakdown",
