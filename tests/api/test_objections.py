@@ -2,7 +2,7 @@
 
 import json
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from caseflow.api.rate_limits import RateLimits
+from caseflow.projections.partner.objections import partner_objections
 from caseflow.projections.view import VIEW_SETS, registered
 
 from .asgi import exchange
@@ -207,6 +208,9 @@ def test_what_is_not_public_is_answered_as_what_is_not_there(scene: Scene) -> No
     for case in (counted, waiting, empty, erased):
         assert told(case["id"]) == told(case["code"]) == absent
     assert scene.made(scene.reviewer) == []
+    # Bad input is refused before it is looked for.
+    for name in ("KZ-0000-0000", counted["id"], erased["code"]):
+        problem(object_to(scene.service, name, text="\x00"), 422, "invalid-input")
     # Withdrawn, whoever knew of it is told the same.
     consent_to(author, scene.case, "none")
     assert told(scene.case["id"]) == absent
@@ -325,6 +329,11 @@ def test_partners_list_what_is_objected_to_their_own_cases(scene: Scene) -> None
     (after,) = scene.made(scene.author)
     assert after == first | {"state": "settled", "settled_by": settled["id"]}
     assert [one["state"] for one in scene.made(scene.reader)] == ["settled", "open"]
+    # What settles a later one leaves the first as it was.
+    scene.object()
+    again = scene.settle_it()
+    settled_by = [one["settled_by"] for one in scene.made(scene.author)]
+    assert settled_by == [settled["id"], again["id"]]
 
 
 def test_lists_have_pages(light_scene: Scene) -> None:
@@ -351,6 +360,10 @@ def test_what_was_objected_to_an_erased_case_is_gone(scene: Scene) -> None:
     assert len(scene.made(scene.reader)) == 2
     erase(scene.service, scene.case)
     assert [one["case"] for one in scene.made(scene.reader)] == [scene.other["id"]]
+    with scene.service.engine.connect() as connection:
+        for view_set in VIEW_SETS:
+            cases = connection.scalars(select(partner_objections[view_set].c.case_id))
+            assert UUID(scene.case["id"]) not in set(cases)
 
 
 def test_a_case_tells_of_an_open_objection_to_those_who_may_read_it(scene: Scene) -> None:

@@ -194,6 +194,15 @@ def test_a_case_that_is_shown_under_no_name_is_hidden_too(house: House, desk: De
     assert list_shown(house) == []
 
 
+def test_a_case_of_which_nothing_was_shown_gets_none(house: House, desk: Desk) -> None:
+    """There is nothing for its partner to check."""
+    main, _ = shown_case(desk)
+    silent, _ = shown_case(desk, "none")
+    desk.act(MergeCase, silent, into=main)
+    object_to(house, main)
+    assert (len(list_objections(house, main)), list_objections(house, silent)) == (1, [])
+
+
 def test_one_that_hides_nothing_is_made_to_the_case_that_stays(house: House, desk: Desk) -> None:
     main, first = shown_case(desk)
     object_to(house, main)
