@@ -365,7 +365,7 @@ def every_get(case: Json, event: Json) -> list[str]:
         "/problems/not-found",
         "/schema/openapi.json",
         "/healthz",
-        "/",
+        "/v1",
     ]
 
 

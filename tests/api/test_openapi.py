@@ -340,7 +340,7 @@ def addresses(caller: Caller) -> dict[str, list[str]]:
         "get_webhook": [f"/v1/webhooks/{caller.webhook['id']}"],
         "list_deliveries": [f"/v1/webhooks/{caller.webhook['id']}/deliveries?limit=2"],
         "get_vocabulary": ["/v1/vocabulary"],
-        "get_index": ["/"],
+        "get_index": ["/v1"],
         "get_health": ["/healthz"],
         "get_readiness": ["/readyz"],
         "get_metrics": ["/metrics"],

@@ -165,7 +165,7 @@ class World:
         cases = [self.case, self.counted, *self.hidden_cases]
         events = [self.event, *self.hidden_events]
         found = ["/v1", "/healthz", "/readyz", "/metrics", "/v1/vocabulary"]
-        found += ["/", "/cases", "/cases?at_risk=true", "/cases?q=Канарейкин", "/feeds", "/nothing"]
+        found += ["/", "/cases", "/cases?at_risk=true", "/feeds", "/nothing"]
         found += ["/statistics", "/statistics?as_of=2026-02-01&host_state=KZ", "/how", "/post"]
         found += [f"/charts/{chart}.svg" for chart in ("returns", "outcomes", "custody")]
         found += ["/charts/outcomes.svg?as_of=2025-06-15&lang=ru"]

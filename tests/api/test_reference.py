@@ -192,7 +192,7 @@ def test_the_licences_go_out_with_the_scripts(light: Service) -> None:
 
 
 def test_the_index_names_the_page(light: Service) -> None:
-    assert light.get("/").json()["reference"] == "https://cases.example/schema"
+    assert light.get("/v1").json()["reference"] == "https://cases.example/schema"
 
 
 # -- in a browser ---------------------------------------------------------------------------------

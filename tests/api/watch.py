@@ -139,7 +139,8 @@ class World:
 
 UNKNOWN: Final = str(UUID(int=1))
 STATIC: Final = (
-    "/", "/healthz", "/v1/vocabulary", "/schema/openapi.json", "/schema", "/problems/not-found",
+    "/v1", "/", "/cases", "/statistics", "/healthz", "/v1/vocabulary", "/schema/openapi.json",
+    "/schema", "/problems/not-found",
     "/v1/audit/reads", f"/v1/events/{UNKNOWN}/preview", "/nothing",
 )  # fmt: skip
 LOG: Final = "/v1/events?after=0&limit=500"
@@ -200,6 +201,7 @@ class Watch:
         return found + [f"/v1/events/{event.id}" for event in self.model.records]
 
     def _addresses_of(self, case: Case, language: str) -> Iterator[str]:
+        yield f"/cases/{case.code}?lang={language}"
         yield f"/feeds/cases/{case.code}.atom?lang={language}"
         yield f"/feeds/cases/{case.code}.json?lang={language}"
         for name in (case.id, case.code):
