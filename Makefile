@@ -12,7 +12,7 @@ UV := uv==0.13.*
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static format lint types imports openapi soak bench messages lock clean
+.PHONY: help demo test check static format lint types imports openapi soak bench messages screenshots lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ messages: $(RUNTIME) ## bring the catalogues of the pages up to what the pages s
 	    $(RUN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap --omit-header --domain web \
 	        --init-missing --locale $$language --input-file $(VENV)/web.pot --output-dir src/caseflow/web/locale || exit 1; \
 	done
+
+screenshots: $(DEVELOPMENT) ## pictures of the pages for docs/images (needs Chromium)
+	$(RUN)/python tools/screenshots.py
 
 # Kept pins stay as long as they fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock: $(RUN)/python ## write the lock files anew from pyproject.toml

@@ -126,11 +126,19 @@ def make_jobs(deployment: Deployment, cases: Sequence[str], limit_url: str) -> l
     status_size = len(httpx.get(deployment.url + chosen[0]).content)
     feeds = ["/feeds/all.atom?lang=en"]
     plain = httpx.get(deployment.url + feeds[0], headers={"Accept-Encoding": "identity"})
+    home = httpx.get(deployment.url + "/?lang=en", headers={"Accept-Encoding": "identity"})
+
+    def read_home_again() -> Outcome:
+        got = httpx.get(deployment.url + "/?lang=en", headers={"Accept-Encoding": "identity"})
+        return read(["/?lang=en"], {"If-None-Match": got.headers["etag"]}, 304)()
+
     return [
         Job("post", post, echo),
         Job("status", read(chosen), read_bytes(status_size)),
         Job("feed", read(feeds), read_bytes(len(plain.content))),
         Job("feed, conditional", read_again, read_bytes(1)),
+        Job("first page", read(["/?lang=en"]), read_bytes(len(home.content))),
+        Job("first page, conditional", read_home_again, read_bytes(1)),
         Job("status while posting, to alone", read_while_posting, read(chosen)),
         Job(f"post to {SUBSCRIBERS:,} idle, to none", post_followed, post),
     ]

@@ -155,21 +155,32 @@ def test_pages_open_without_a_complaint_and_ask_nobody_else(
     visit.context.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_keeps_people_out(browser: Any, site: Site, language: str) -> None:
+VIEWS: Final = [("ru", "phone", True), ("kk", "phone", False), ("en", "desk", False)]
+ALL_VIEWS: Final = [
+    pytest.param(language, size, dark, marks=pytest.mark.soak)
+    for language in LANGUAGES
+    for size in SIZES
+    for dark in (True, False)
+    if (language, size, dark) not in VIEWS
+]
+
+
+@pytest.mark.parametrize(("language", "size", "dark"), [*VIEWS, *ALL_VIEWS])
+def test_nothing_keeps_people_out(
+    browser: Any, site: Site, language: str, size: str, dark: bool
+) -> None:
     axe = axe_module.Axe()
     found = {}
-    for size, dark in (("phone", True), ("desk", False)):
-        visit = Visit(browser, site, size, scripts=True, dark=dark)
-        for path in site.paths:
-            visit.go(path, language)
-            result = axe.run(visit.page, options=RULES)
-            if result.violations_count:
-                found[path, size] = [
-                    (one["id"], [node["html"][:120] for node in one["nodes"][:3]])
-                    for one in result.response["violations"]
-                ]
-        visit.context.close()
+    visit = Visit(browser, site, size, scripts=True, dark=dark)
+    for path in site.paths:
+        visit.go(path, language)
+        result = axe.run(visit.page, options=RULES)
+        if result.violations_count:
+            found[path] = [
+                (one["id"], [node["html"][:120] for node in one["nodes"][:3]])
+                for one in result.response["violations"]
+            ]
+    visit.context.close()
     assert not found
 
 

@@ -69,6 +69,8 @@ def draw(table: Table, language: str) -> bytes:
         js=[],
         css=[],
         no_prefix=True,
+        # The last line of the legend stands on the edge otherwise.
+        margin_bottom=32,
         show_legend=len(table.columns) > 1,
         legend_at_bottom=True,
         legend_at_bottom_columns=2,
