@@ -532,8 +532,11 @@ def make_services(house: House) -> "Services":
     from caseflow.api.events import encode_published
     from caseflow.api.kept import KeptAnswers
     from caseflow.api.rate_limits import RateLimits
+    from caseflow.api.running import Running
     from caseflow.api.services import CalendarDocument, Services
     from caseflow.api.streams import Streams
+    from caseflow.domain.breakdown import BreakdownTally
+    from caseflow.domain.statistics import Tally
 
     settings = house.settings
     authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
@@ -542,7 +545,10 @@ def make_services(house: House) -> "Services":
     numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
     calendars: Cache[CalendarDocument] = Cache(CACHED_CALENDARS)
     kept = KeptAnswers(house.changes, lambda: house.watcher.head)
-    for cache in (documents, entries, numbers, calendars, kept):
+    running_statistics = Running(house.changes, partial(Tally, as_of=None))
+    running_breakdown = Running(house.changes, partial(BreakdownTally, as_of=None))
+    running = (running_statistics, running_breakdown)
+    for cache in (documents, entries, numbers, *running, calendars, kept):
         house.eraser.on_erased(cache.clear)
     metrics = Metrics()
     house.writer.note_batch = metrics.note_batch
@@ -575,6 +581,8 @@ def make_services(house: House) -> "Services":
         documents=documents,
         entries=entries,
         numbers=numbers,
+        running_statistics=running_statistics,
+        running_breakdown=running_breakdown,
         calendars=calendars,
         discloser=Discloser(house.keys),
         logs=house.served_logs,

@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caseflow.domain.breakdown import BANDS, OUTCOMES, Breakdown, Month, break_down
+from caseflow.domain.breakdown import (
+    BANDS,
+    OUTCOMES,
+    Breakdown,
+    BreakdownTally,
+    Month,
+    break_down,
+)
 from caseflow.domain.dates import last_day_of
 from caseflow.domain.statistics import DEPARTED, RETURNED, CaseFacts, Statistics, tally
 from tests.strategies import FRAME, demo_facts, random_claims, tell
@@ -106,3 +113,20 @@ def test_every_number_of_days_is_in_one_band() -> None:
     assert [band.shortest for band in bands] == list(BANDS)
     assert [band.longest for band in bands] == [first - 1 for first in BANDS[1:]] + [None]
     assert [band.persons for band in bands] == [0, 0, 0, 0, 1]
+
+
+@given(
+    st.lists(random_claims(at_most=4), min_size=2, max_size=4),
+    st.integers(0, 3),
+    st.sampled_from((None, *DAYS)),
+)
+def test_what_a_case_added_can_be_taken_back(
+    histories: list[object], left_out: int, as_of: str | None
+) -> None:
+    cases = [case(*claims, persons=n) for n, claims in enumerate(histories, 1)]  # type: ignore[misc]
+    counting = BreakdownTally(as_of=as_of, until=as_of or UNTIL)
+    pieces = [counting.add(one) for one in cases]
+    gone = left_out % len(cases)
+    if (piece := pieces[gone]) is not None:
+        counting.count(piece, -1)
+    assert counting.result() == of(*cases[:gone], *cases[gone + 1 :], as_of=as_of)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from caseflow.domain.custody import custody_days
 from caseflow.domain.effects import effects_of
 from caseflow.domain.facts import ClaimFacts, Stance
-from caseflow.domain.statistics import CaseFacts, Statistics, tally
+from caseflow.domain.statistics import CaseFacts, Statistics, Tally, tally
 from caseflow.domain.status import resolve
 from tests.strategies import FRAME, demo_cases, demo_facts, numbered, random_claims, tell
 
@@ -421,3 +421,20 @@ def test_figures_do_not_depend_on_any_order(told: list[list[ClaimFacts]], random
     assert sum(found.headline.values()) == found.persons
     assert found.uncertain <= found.persons
     assert all(sum(states.values()) <= found.persons for states in found.tracks.values())
+
+
+@given(
+    st.lists(random_claims(at_most=4), min_size=2, max_size=5),
+    st.integers(0, 3),
+    st.sampled_from((None, "2025-06-01", "2026-02-10")),
+)
+def test_what_a_case_added_can_be_taken_back(
+    histories: list[list[ClaimFacts]], left_out: int, as_of: str | None
+) -> None:
+    cases = [case(*claims, persons=number) for number, claims in enumerate(histories, 1)]
+    counting = Tally(as_of=as_of, until="2026-02-10")
+    shares = [counting.add(one) for one in cases]
+    gone = left_out % len(cases)
+    if (share := shares[gone]) is not None:
+        counting.count(share, -1)
+    assert counting.result() == count(*cases[:gone], *cases[gone + 1 :], as_of=as_of)

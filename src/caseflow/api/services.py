@@ -16,8 +16,10 @@ from litestar.datastructures import State
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from caseflow.domain.breakdown import Breakdown, Piece
 from caseflow.domain.case import Case
 from caseflow.domain.errors import UnavailableError
+from caseflow.domain.statistics import Share, Statistics
 from caseflow.domain.vocabulary import Visibility
 from caseflow.eventstore.application import Answer, Cases
 from caseflow.eventstore.attempts import Attempt
@@ -50,6 +52,7 @@ from .kept import KeptAnswers, may_keep
 from .negotiation import choose_language
 from .parameters import parse_idempotency_key
 from .rate_limits import RateLimits
+from .running import Running
 from .settled import Settled
 from .streams import Streams
 
@@ -93,6 +96,9 @@ class Services(Struct, frozen=True, kw_only=True):
     documents: Cache[Document]
     entries: Cache[bytes]
     numbers: Cache[bytes]
+    # Of everyone whom the public may count, now.
+    running_statistics: Running[Share, Statistics]
+    running_breakdown: Running[Piece, Breakdown]
     calendars: Cache[CalendarDocument]
     discloser: Discloser
     logs: Mapping[LogName, ServedLog]

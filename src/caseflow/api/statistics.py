@@ -1,7 +1,7 @@
 """Statistics: counts of persons on any day, as known at any time."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Response
@@ -30,6 +30,9 @@ class Wanted(NamedTuple):
     moment: Moment = NOW
     host_state: str | None = None
     origin_state: str | None = None
+
+
+ALL_NOW: Final = Wanted()
 
 
 @read("/v1/statistics")
@@ -87,8 +90,10 @@ def tell_statistics(
     moment = wanted.moment
     figures = FigureFilter(moment.as_of, moment.known_at, wanted.host_state, wanted.origin_state)
     reported = list_reported(services, snapshot, caller, figures, language)
-    cases, until = _list_cases(snapshot, caller, wanted)
-    found = tally(cases, as_of=moment.as_of, until=until)
+    found = None if caller or wanted != ALL_NOW else services.running_statistics.find(snapshot)
+    if found is None:
+        cases, until = _list_cases(snapshot, caller, wanted)
+        found = tally(cases, as_of=moment.as_of, until=until)
     return {**_render(snapshot, caller, wanted, found), "reported": reported}
 
 
@@ -98,8 +103,10 @@ def get_breakdown(
     """Return what the statistics are made of, as JSON."""
 
     def make() -> bytes:
-        cases, until = _list_cases(snapshot, caller, wanted)
-        found = break_down(cases, as_of=wanted.moment.as_of, until=until)
+        found = None if caller or wanted != ALL_NOW else services.running_breakdown.find(snapshot)
+        if found is None:
+            cases, until = _list_cases(snapshot, caller, wanted)
+            found = break_down(cases, as_of=wanted.moment.as_of, until=until)
         return encode(_render(snapshot, caller, wanted, found))
 
     return _keep(services, snapshot, caller, ("breakdown", wanted), make)

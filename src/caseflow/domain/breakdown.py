@@ -4,9 +4,9 @@ Pure, and a fold over the same cases: every total here is one of the statistics 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -70,37 +70,85 @@ class Breakdown(Struct, frozen=True):
 
 
 def break_down(cases: Iterable[CaseFacts], *, as_of: str | None, until: str) -> Breakdown:
-    """Return the breakdown of all cases on a day; `as_of` and `until` as `Tally` takes them.
-
-    Of the month in which `as_of` lies, the returns are those until that day.
-    """
-    persons = 0
-    flows = Counter[tuple[str, str]]()
-    held = Counter[int]()
-    returns = _Returns(as_of)
+    """Return the breakdown of all cases on a day; see `BreakdownTally`."""
+    counting = BreakdownTally(as_of=as_of, until=until)
     for case in cases:
-        counted = list_counted(case, as_of)
+        counting.add(case)
+    return counting.result()
+
+
+class Piece(NamedTuple):
+    """What one case adds to the breakdown.
+
+    moves: for what is certain and what is possible, in which month from which state to which.
+    """
+
+    persons: int
+    held_for: str
+    outcome: str
+    days: int | None
+    moves: tuple[tuple[bool, str, str, str], ...]
+
+
+class BreakdownTally:
+    """Counts cases one by one; `result()` gives the breakdown so far.
+
+    as_of, until: as `Tally` takes them. Of the month in which `as_of` lies, the returns are those
+    until that day.
+    """
+
+    def __init__(self, *, as_of: str | None, until: str) -> None:
+        self._as_of = as_of
+        self._until = until
+        self._persons = 0
+        self._flows = Counter[tuple[str, str]]()
+        self._held = Counter[int]()
+        self._returns = _Returns(as_of)
+
+    def add(self, case: CaseFacts) -> Piece | None:
+        """Count one case, if any of its claims counts on the day; return what it added."""
+        piece = self._find_piece(case)
+        if piece is not None:
+            self.count(piece)
+        return piece
+
+    def _find_piece(self, case: CaseFacts) -> Piece | None:
+        counted = list_counted(case, self._as_of)
         if not counted:
-            continue
+            return None
         told = list_told(case, counted)
-        status = resolve(case.frame, case.claims, stances=case.stances, as_of=as_of)
-        persons += case.persons
-        flows[_held_for(told), outcome_of(status)] += case.persons
-        days = custody_days(told, until=as_of or until)
-        if days is not None:
-            held[days] += case.persons
-        returns.add(case, told)
-    return Breakdown(
-        persons=persons,
-        returns=returns.result(),
-        flows=[
-            Flow(reason, outcome, flows[reason, outcome])
-            for reason in HELD_FOR
-            for outcome in OUTCOMES
-            if flows[reason, outcome]
-        ],
-        custody_days=_bands(held),
-    )
+        status = resolve(case.frame, case.claims, stances=case.stances, as_of=self._as_of)
+        return Piece(
+            persons=case.persons,
+            held_for=_held_for(told),
+            outcome=outcome_of(status),
+            days=custody_days(told, until=self._as_of or self._until),
+            moves=tuple(self._returns.list_moves(case, told)),
+        )
+
+    def count(self, piece: Piece, times: int = 1) -> None:
+        """Count what a case adds; with -1, take back what it had added."""
+        persons = piece.persons * times
+        self._persons += persons
+        self._flows[piece.held_for, piece.outcome] += persons
+        if piece.days is not None:
+            self._held[piece.days] += persons
+        for move in piece.moves:
+            self._returns.count(*move, persons)
+
+    def result(self) -> Breakdown:
+        """Return the breakdown of the cases counted so far."""
+        return Breakdown(
+            persons=self._persons,
+            returns=self._returns.result(),
+            flows=[
+                Flow(reason, outcome, self._flows[reason, outcome])
+                for reason in HELD_FOR
+                for outcome in OUTCOMES
+                if self._flows[reason, outcome]
+            ],
+            custody_days=_bands(self._held),
+        )
 
 
 def _held_for(told: Sequence[Told]) -> str:
@@ -142,8 +190,10 @@ class _Returns:
         self._as_of = as_of
         self._moved: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
 
-    def add(self, case: CaseFacts, told: Sequence[Told]) -> None:
-        """Count one case. told: of its claims those that count."""
+    def list_moves(
+        self, case: CaseFacts, told: Sequence[Told]
+    ) -> Iterator[tuple[bool, str, str, str]]:
+        """Yield how a case moved, as `count` takes it. told: of its claims those that count."""
         moving = [c for c, effects in told if "movement" in effects]
         if not any(effects.get("movement") in RETURNED for _, effects in told):
             return
@@ -153,10 +203,14 @@ class _Returns:
             for month in sorted({month_of(day) if day else _BEFORE for day in days}):
                 state = self._find(case, month, certain=certain)
                 if state != before:
-                    moved = self._moved[certain].setdefault(month, Counter())
-                    moved[before] -= case.persons
-                    moved[state] += case.persons
+                    yield certain, month, before, state
                     before = state
+
+    def count(self, certain: bool, month: str, before: str, after: str, persons: int) -> None:
+        """Count that so many moved in a month from one state to another."""
+        moved = self._moved[certain].setdefault(month, Counter())
+        moved[before] -= persons
+        moved[after] += persons
 
     def _find(self, case: CaseFacts, month: str, *, certain: bool) -> str:
         """Return how a case had moved by the end of a month."""
@@ -170,11 +224,11 @@ class _Returns:
 
     def result(self) -> list[Month]:
         """Return the counts of each month in which one changes."""
-        counts = {certain: Counter[str]() for certain in self._moved}
+        # What has no known start is told with the first month.
+        counts = {c: Counter(moved.get(_BEFORE, {})) for c, moved in self._moved.items()}
         found = [Month(_BEFORE, _of_returns({}), _of_returns({}))]
         for month in self._list_months():
             for certain, count in counts.items():
-                count.update(self._moved[certain].pop(_BEFORE, {}))
                 count.update(self._moved[certain].get(month, {}))
             found.append(Month(month, _of_returns(counts[True]), _of_returns(counts[False])))
         return [
@@ -184,7 +238,9 @@ class _Returns:
         ]
 
     def _list_months(self) -> list[str]:
-        months = sorted({*self._moved[True], *self._moved[False]} - {_BEFORE})
+        moved = (pair for months in self._moved.values() for pair in months.items())
+        # What was taken back may have left a month in which nobody moves.
+        months = sorted({month for month, moves in moved if any(moves.values())} - {_BEFORE})
         if self._as_of is None:
             return months
         # What has an open start, and may not be over yet, is told of the last month there is.

@@ -5,9 +5,9 @@ Pure: what is known and what a caller may see is chosen before, by whoever passe
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -70,6 +70,50 @@ class Statistics(Struct, frozen=True):
     series_undated: dict[str, int]
 
 
+class Share(NamedTuple):
+    """What one case adds to the statistics of a day.
+
+    states: a state for each track that is moved. days: certain days in custody, None where none is
+    certain. months: what is counted by month, with None for what is not dated to one.
+    """
+
+    persons: int
+    uncertain: bool
+    at_risk: bool
+    headline: str
+    states: tuple[tuple[str, str], ...]
+    days: int | None
+    months: tuple[tuple[str, str | None], ...]
+
+
+def share_of(case: CaseFacts, *, as_of: str | None, until: str) -> Share | None:
+    """Return what a case adds, None where none of its claims counts on the day.
+
+    as_of, until: as `Tally` takes them.
+    """
+    claims = list_counted(case, as_of)
+    if not claims:
+        return None
+    status = resolve(case.frame, case.claims, stances=case.stances, as_of=as_of)
+    told = list_told(case, claims)
+    return Share(
+        persons=case.persons,
+        uncertain=_is_uncertain(case, status, as_of),
+        at_risk=status.at_risk,
+        headline=status.headline,
+        states=tuple((track, found.state) for track, found in status.tracks.items()),
+        days=custody_days(told, until=as_of or until),
+        months=tuple(_list_months(told)),
+    )
+
+
+def _list_months(told: "Sequence[Told]") -> Iterator[tuple[str, str | None]]:
+    for name, (track, states) in SERIES.items():
+        spans = [(c.earliest, c.latest) for c, e in told if e.get(track) in states]
+        if spans:
+            yield name, _one_month(spans)
+
+
 class Tally:
     """Counts cases one by one; `result()` gives the statistics so far.
 
@@ -79,7 +123,7 @@ class Tally:
 
     def __init__(self, *, as_of: str | None, until: str) -> None:
         self._as_of = as_of
-        self._until = as_of or until
+        self._until = until
         self._cases = 0
         self._persons = 0
         self._uncertain = 0
@@ -91,31 +135,27 @@ class Tally:
         self._months: dict[str, dict[str, int]] = {}
         self._undated = dict.fromkeys(SERIES, 0)
 
-    def add(self, case: CaseFacts) -> None:
-        """Count one case, if any of its claims counts on the day."""
-        claims = list_counted(case, self._as_of)
-        if not claims:
-            return
-        status = resolve(case.frame, case.claims, stances=case.stances, as_of=self._as_of)
-        self._cases += 1
-        self._persons += case.persons
-        self._at_risk += case.persons if status.at_risk else 0
-        self._headline[status.headline] += case.persons
-        for track, found in status.tracks.items():
-            self._tracks[track][found.state] += case.persons
-        if _is_uncertain(case, status, self._as_of):
-            self._uncertain += case.persons
-        told = list_told(case, claims)
-        days = custody_days(told, until=self._until)
-        if days is not None:
-            self._custody[days] += case.persons
-        self._add_months(told, case.persons)
+    def add(self, case: CaseFacts) -> Share | None:
+        """Count one case, if any of its claims counts on the day; return what it added."""
+        share = share_of(case, as_of=self._as_of, until=self._until)
+        if share is not None:
+            self.count(share)
+        return share
 
-    def _add_months(self, told: "Sequence[Told]", persons: int) -> None:
-        for name, (track, states) in SERIES.items():
-            spans = [(c.earliest, c.latest) for c, e in told if e.get(track) in states]
-            if spans:
-                self._count_month(name, _one_month(spans), persons)
+    def count(self, share: Share, times: int = 1) -> None:
+        """Count what a case adds; with -1, take back what it had added."""
+        persons = share.persons * times
+        self._cases += times
+        self._persons += persons
+        self._uncertain += persons if share.uncertain else 0
+        self._at_risk += persons if share.at_risk else 0
+        self._headline[share.headline] += persons
+        for track, state in share.states:
+            self._tracks[track][state] += persons
+        if share.days is not None:
+            self._custody[share.days] += persons
+        for name, month in share.months:
+            self._count_month(name, month, persons)
 
     def _count_month(self, name: str, month: str | None, persons: int) -> None:
         if month is None:
@@ -132,8 +172,8 @@ class Tally:
             persons=self._persons,
             uncertain=self._uncertain,
             at_risk=self._at_risk,
-            headline=self._headline,
-            tracks=self._tracks,
+            headline=dict(self._headline),
+            tracks={track: dict(states) for track, states in self._tracks.items()},
             returned={
                 "total": sum(returned.values()),
                 "forced": sum(n for kind, n in returned.items() if kind in FORCED),
@@ -147,8 +187,13 @@ class Tally:
                 median=_median(self._custody),
                 persons=self._custody.total(),
             ),
-            series=[{"month": m, **self._months[m]} for m in sorted(self._months)],
-            series_undated=self._undated,
+            # A month that nothing is left of is not told.
+            series=[
+                {"month": month, **counts}
+                for month, counts in sorted(self._months.items())
+                if any(counts.values())
+            ],
+            series_undated=dict(self._undated),
         )
 
 

@@ -44,6 +44,13 @@ class CaseChanges:
             return position == self._head
         return position >= self._floor and self._changed.get(case_id, 0) <= position
 
+    def list_changed(self, position: int) -> set[UUID] | None:
+        """Return the cases that changed after a position; None where it may be any."""
+        with self._lock:
+            if position < self._floor:
+                return None
+            return {case_id for case_id, at in self._changed.items() if at > position}
+
     def note(self, after: int, head: int, case_ids: Collection[UUID] | None) -> None:
         """Note that the events after a position up to `head` changed these cases; None for any."""
         with self._lock:

@@ -72,6 +72,9 @@ def facts_table(name: str) -> ViewTable:
         )
         .index("case", "case_id")
         .index("dossier", "dossier_id")
+        # When a row last began or ended is looked up with every read of the numbers.
+        .index("since", "since")
+        .index("until", "until")
     )
 
 
@@ -161,19 +164,27 @@ def filter_facts(
 
 
 def group_facts(rows: Iterable[Any]) -> Iterator[CaseFacts]:
-    """Yield one CaseFacts per person.
+    """Yield one CaseFacts per person; rows: as `group_by_dossier` takes them."""
+    return (facts for _, facts in group_by_dossier(rows))
+
+
+def group_by_dossier(rows: Iterable[Any]) -> Iterator[tuple[UUID, CaseFacts]]:
+    """Yield one CaseFacts per person, with the case that stays.
 
     rows: id, host state, origin state, persons, told (JSON); those of one person together.
     """
-    for _, group in groupby(rows, key=lambda row: row[0]):
+    for dossier_id, group in groupby(rows, key=lambda row: row[0]):
         found = list(group)
         _, host_state, origin_state, persons, _ = found[0]
         told = [decode_told(row[4]) for row in found]
-        yield CaseFacts(
-            Frame(host_state, origin_state),
-            persons,
-            [t.facts for t in told],
-            [stance for t in told for stance in t.stances],
+        yield (
+            dossier_id,
+            CaseFacts(
+                Frame(host_state, origin_state),
+                persons,
+                [t.facts for t in told],
+                [stance for t in told for stance in t.stances],
+            ),
         )
 
 

@@ -3,7 +3,7 @@
 A person who agreed to be counted and no more is in these rows and in no other public table.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from eventsourcing.persistence import Tracking
@@ -17,8 +17,15 @@ from caseflow.domain.statistics import CaseFacts
 from caseflow.domain.vocabulary import Claim
 
 from .. import facts
-from ..facts import facts_row, facts_table, group_facts, replace_facts, select_facts
-from ..view import Change, View
+from ..facts import (
+    facts_row,
+    facts_table,
+    group_by_dossier,
+    group_facts,
+    replace_facts,
+    select_facts,
+)
+from ..view import Change, View, in_parts
 from .history import public_events
 from .values import is_forgotten, names_case, public_told
 
@@ -89,6 +96,24 @@ def list_case_facts(
         origin_state=origin_state,
     )
     return group_facts(connection.execute(query))
+
+
+def list_facts_of(
+    connection: Connection, view_set: str, dossier_ids: Collection[UUID]
+) -> Iterator[tuple[UUID, CaseFacts]]:
+    """Yield what statistics read now of some persons, with the case that stays of each.
+
+    Of those who may not be counted, and of cases that do not stay, there is nothing.
+    """
+    table = public_counts[view_set]
+    for some in in_parts(sorted(dossier_ids)):
+        query = select_facts(table).where(table.c.dossier_id.in_(some))
+        yield from group_by_dossier(connection.execute(query))
+
+
+def list_all_facts(connection: Connection, view_set: str) -> Iterator[tuple[UUID, CaseFacts]]:
+    """Yield what statistics read now of everyone who may be counted, likewise."""
+    return group_by_dossier(connection.execute(select_facts(public_counts[view_set])))
 
 
 def find_last(connection: Connection, view_set: str, known_at: int | None) -> int:
