@@ -1,4 +1,4 @@
-"""When the facts of the views last changed is found without reading them all."""
+"""When facts last changed, and which host states there are, is found without reading it all."""
 
 from alembic import op
 
@@ -18,3 +18,6 @@ def upgrade() -> None:
             for column in _COLUMNS:
                 name = f"{table}_{view_set}"
                 op.create_index(f"{name}_{column}", name, [column])
+    for view_set in ("a", "b"):
+        name = f"public_cases_{view_set}"
+        op.create_index(f"{name}_host", name, ["host_state"])

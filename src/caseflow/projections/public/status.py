@@ -70,6 +70,8 @@ public_cases = (
     )
     .index("code", "code", unique=True)
     .index("order", "published_at", "case_id")
+    # Pages list the host states that there are.
+    .index("host", "host_state")
 )
 
 
