@@ -24,6 +24,7 @@ from caseflow.projections.public.windows import Feed
 
 RETRY_MILLISECONDS: Final = 3_000
 HEARTBEAT_SECONDS: Final = 15.0
+AGAIN_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.05
 # Rounds of one heartbeat: it comes early by one of them at most, and never late.
 BEATS: Final = 8
@@ -192,8 +193,11 @@ class Streams:
                 grown = self._watcher.head
                 self._pages.clear()
                 looks = [self._look_for(feeds, group) for feeds, group in self._groups.items()]
-                # Where one could not look, all look again.
-                head = grown if all(await asyncio.gather(*looks)) else head
+                if all(await asyncio.gather(*looks)):
+                    head = grown
+                else:
+                    # All look again, and not twenty times a second while the database is away.
+                    await asyncio.sleep(AGAIN_SECONDS)
             if time.monotonic() >= beat_at or not self.is_running:
                 beat_at = time.monotonic() + self._beat_seconds
                 for group in self._groups.values():
