@@ -20,9 +20,9 @@ from caseflow.api.conditional import (
 from caseflow.api.services import AnyRequest, services_of
 from caseflow.eventstore.reading import Snapshot
 
-from .assets import address_of
+from .environment import make_environment
 from .languages import LANGUAGE_NAMES, mark, say
-from .templates import make_environment
+from .static import address_of
 
 HTML: Final = "text/html"
 

@@ -6,7 +6,7 @@ from litestar import Router
 
 from caseflow.api.app import Pages
 
-from . import about, assets, case, cases, charts, home, numbers, objections, posting, verify
+from . import about, case, cases, charts, home, numbers, objections, posting, static, verify
 from .errors import PAGE_EXCEPTION_HANDLERS, answer_error, wants_page
 from .pages import make_template_config
 
@@ -27,9 +27,9 @@ HANDLERS: Final = (
     posting.start,
     posting.preview,
     posting.finish,
-    assets.read_asset,
-    assets.read_robots,
-    assets.read_security,
+    static.read_asset,
+    static.read_robots,
+    static.read_security,
 )
 
 PAGES: Final = Pages(
