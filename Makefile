@@ -61,7 +61,7 @@ messages: $(RUNTIME) ## bring the catalogues of the pages up to what the pages s
 	done
 
 screenshots: $(DEVELOPMENT) ## pictures of the pages for docs/images (needs Chromium)
-	$(RUN)/python tools/screenshots.py
+	$(RUN)/python -m tools.screenshots
 
 # Kept pins stay as long as they fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock: $(RUN)/python ## write the lock files anew from pyproject.toml

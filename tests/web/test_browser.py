@@ -1,22 +1,13 @@
 """The pages in a real browser: in three languages, on phone and desk, with scripts and without."""
 
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.browser import find_chromium
+from tests.demonstration import Demonstration, demonstration
 
 from .conftest import LANGUAGES
 
@@ -25,8 +16,6 @@ axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM: Final = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
 
-_COMMAND: Final = "from caseflow.cli.main import main; main(prog_name='caseflow')"
-GIVE_UP_SECONDS: Final = 120
 SIZES: Final = {"phone": {"width": 360, "height": 780}, "desk": {"width": 1280, "height": 900}}
 RULES: Final = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -36,64 +25,24 @@ REACHABLE: Final = (
 )
 
 
-class Site(NamedTuple):
-    """The demonstration, served. key: of its partner."""
-
-    url: str
-    key: str
-    code: str
-
-    @property
-    def paths(self) -> list[str]:
-        """Return a page of each kind."""
-        return [
-            "/", "/cases", "/cases?at_risk=true", f"/cases/{self.code}", "/statistics",
-            "/statistics?as_of=2025-12-31", "/feeds", "/how", "/verify", "/privacy", "/partners",
-            "/objection", "/post", f"/cases/{self.code}?as_of=2025-06-30", "/nothing",
-        ]  # fmt: skip
+def list_paths(site: Demonstration) -> list[str]:
+    """Return a page of each kind."""
+    return [
+        "/", "/cases", "/cases?at_risk=true", f"/cases/{site.code}", "/statistics",
+        "/statistics?as_of=2025-12-31", "/feeds", "/how", "/verify", "/privacy", "/partners",
+        "/objection", "/post", f"/cases/{site.code}?as_of=2025-06-30", "/nothing",
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
     """Yield the demonstration, in a process of its own."""
-    folder = tmp_path_factory.mktemp("demo")
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
-    environ = {**os.environ, "CASEFLOW_PORT": str(port), "PYTHONPATH": os.pathsep.join(sys.path)}
-    with (folder / "said").open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, "demo"], cwd=folder, env=environ, stdout=said,
-            stderr=said, start_new_session=True,
-        )  # fmt: skip
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/readyz", folder / "said", process)
-        told = (folder / "said").read_text("utf-8")
-        key, code = (re.search(rf"{name}=(\S+)", told) for name in ("KEY", "CODE"))
-        assert key and code  # noqa: PT018 - both are told at once
-        yield Site(url, key[1], code[1])
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def _wait_for(url: str, said: Path, process: "subprocess.Popen[bytes]") -> None:
-    give_up_at = time.monotonic() + GIVE_UP_SECONDS
-    while "KEY=" not in said.read_text("utf-8"):
-        assert process.poll() is None, said.read_text("utf-8")
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
-    while True:
-        with suppress(httpx.TransportError):
-            if httpx.get(url, timeout=5).status_code == 200:
-                return
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
+    with demonstration(tmp_path_factory.mktemp("demo")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Any]:
+def browser(site: Demonstration) -> Iterator[Any]:
     """Yield a browser; it finds no host but this machine."""
     with sync_api.sync_playwright() as driver:
         found = driver.chromium.launch(
@@ -108,7 +57,9 @@ def browser(site: Site) -> Iterator[Any]:
 class Visit:
     """A page that is looked at, and what the browser said and asked for meanwhile."""
 
-    def __init__(self, browser: Any, site: Site, size: str, *, scripts: bool, dark: bool) -> None:
+    def __init__(
+        self, browser: Any, site: Demonstration, size: str, *, scripts: bool, dark: bool
+    ) -> None:
         self.context = browser.new_context(
             viewport=SIZES[size],
             java_script_enabled=scripts,
@@ -141,10 +92,10 @@ class Visit:
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no_scripts"])
 @pytest.mark.parametrize("size", SIZES)
 def test_pages_open_without_a_complaint_and_ask_nobody_else(
-    browser: Any, site: Site, size: str, scripts: bool
+    browser: Any, site: Demonstration, size: str, scripts: bool
 ) -> None:
     visit = Visit(browser, site, size, scripts=scripts, dark=False)
-    for path in site.paths:
+    for path in list_paths(site):
         for language in LANGUAGES:
             answer = visit.go(path, language)
             assert answer.status == (404 if path == "/nothing" else 200), path
@@ -167,12 +118,12 @@ ALL_VIEWS: Final = [
 
 @pytest.mark.parametrize(("language", "size", "dark"), [*VIEWS, *ALL_VIEWS])
 def test_nothing_keeps_people_out(
-    browser: Any, site: Site, language: str, size: str, dark: bool
+    browser: Any, site: Demonstration, language: str, size: str, dark: bool
 ) -> None:
     axe = axe_module.Axe()
     found = {}
     visit = Visit(browser, site, size, scripts=True, dark=dark)
-    for path in site.paths:
+    for path in list_paths(site):
         visit.go(path, language)
         result = axe.run(visit.page, options=RULES)
         if result.violations_count:
@@ -184,9 +135,9 @@ def test_nothing_keeps_people_out(
     assert not found
 
 
-def test_the_keyboard_reaches_everything(browser: Any, site: Site) -> None:
+def test_the_keyboard_reaches_everything(browser: Any, site: Demonstration) -> None:
     visit = Visit(browser, site, "desk", scripts=True, dark=False)
-    for path in site.paths:
+    for path in list_paths(site):
         visit.go(path, "ru")
         # Of radio buttons with one name the keyboard stops at one; arrows lead to the others.
         wanted = visit.page.evaluate(
@@ -220,7 +171,7 @@ def test_the_keyboard_reaches_everything(browser: Any, site: Site) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no_scripts"])
-def test_a_partner_posts_with_the_form(browser: Any, site: Site, scripts: bool) -> None:
+def test_a_partner_posts_with_the_form(browser: Any, site: Demonstration, scripts: bool) -> None:
     visit = Visit(browser, site, "phone", scripts=scripts, dark=False)
     page = visit.page
     visit.go("/partners", "en")
@@ -249,7 +200,7 @@ def test_a_partner_posts_with_the_form(browser: Any, site: Site, scripts: bool) 
     visit.context.close()
 
 
-def test_a_page_is_printed_without_its_navigation(browser: Any, site: Site) -> None:
+def test_a_page_is_printed_without_its_navigation(browser: Any, site: Demonstration) -> None:
     visit = Visit(browser, site, "desk", scripts=True, dark=True)
     for path in ("/", "/statistics", f"/cases/{site.code}"):
         visit.go(path, "en")
@@ -260,7 +211,7 @@ def test_a_page_is_printed_without_its_navigation(browser: Any, site: Site) -> N
     visit.context.close()
 
 
-def test_whoever_objects_needs_no_script(browser: Any, site: Site) -> None:
+def test_whoever_objects_needs_no_script(browser: Any, site: Demonstration) -> None:
     """Last: the case is hidden after it."""
     visit = Visit(browser, site, "phone", scripts=False, dark=True)
     page = visit.page
