@@ -296,6 +296,47 @@ def test_a_case_that_moved_on_is_told_of_and_the_form_comes_back(desk: Desk) -> 
     assert len(events) == (1 if answer.status_code == 200 else 0)
 
 
+def test_no_step_tells_what_is_restricted_to_another_partner(desk: Desk) -> None:
+    """Not even to a key that could read it elsewhere, where such a read is logged."""
+    other = desk.service.partner(*AUTHOR)
+    hidden = other.tell(desk.case, "expulsion.executed", "2026-01-05", visibility="restricted")
+    shown = other.tell(desk.case, "asylum.registered", "2026-01-04", visibility="partners")
+    reader = Desk(desk.service, *AUTHOR, "restricted:read")
+    for asker in (desk, reader):
+        form = asker.start(case=desk.case["code"])
+        assert shown["id"] in form.text
+        assert hidden["id"] not in form.text
+        seen = asker.send("/post/preview?lang=en", fill(read_page(form).inputs))
+        done = asker.send("/post/done?lang=en", hidden_of(seen, "/post/done"))
+        for answer in (seen, done):
+            assert "Expelled" not in answer.text
+            assert "Asylum" in answer.text
+
+
+def test_a_case_that_was_merged_is_told_of_under_the_one_that_stays(desk: Desk) -> None:
+    main = desk.author.open()
+    merged = desk.author.post(f"/v1/cases/{desk.case['id']}/merges", {"into": main["id"]},
+                              **{"If-Match": "*"})  # fmt: skip
+    assert merged.status_code == 201
+    seen = desk.preview(summary_en="Words.")
+    assert main["code"] in read_page(seen).text
+    read_page(desk.send("/post/done?lang=en", hidden_of(seen, "/post/done")))
+    told = desk.author.get(f"/v1/cases/{main['id']}/events").json()["items"]
+    assert "wanted.removed" in [event["type"] for event in told]
+
+
+def test_what_was_stored_is_not_stored_again_with_other_words(desk: Desk) -> None:
+    first = desk.preview(summary_en="First words.")
+    fields = hidden_of(first, "/post/preview")
+    read_page(desk.send("/post/done?lang=en", hidden_of(first, "/post/done")))
+    # Back in the browser, changed, and sent.
+    form = read_page(desk.send("/post/preview?lang=en", fields))
+    again = desk.send("/post/preview?lang=en", fill(form.inputs, summary_en="Other words."))
+    answer = desk.send("/post/done?lang=en", hidden_of(again, "/post/done"))
+    refused(answer, 422, "stored before, with other words")
+    assert len(desk.list_events()) == 1
+
+
 # -- receipts -------------------------------------------------------------------------------------
 
 

@@ -14,14 +14,15 @@ from litestar import Response, post
 from caseflow.api.asked import Asked
 from caseflow.api.events import render_recorded
 from caseflow.api.preview import render_preview
-from caseflow.api.reading import find_case_id, get_case
+from caseflow.api.reading import MergedError, find_case_id, get_case
 from caseflow.api.rendering import label_for, list_readable, render_status
 from caseflow.api.routes import read_at_once
-from caseflow.api.services import AnyRequest, Services, services_of
+from caseflow.api.services import AnyRequest, Services, audience_of, services_of
 from caseflow.domain.errors import (
     CaseflowError,
     ConflictError,
     ForbiddenError,
+    IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
     UnauthenticatedError,
@@ -114,10 +115,14 @@ def _start(request: AnyRequest, services: Services, page: Page, told: Fields) ->
 
 
 def _find_caller(services: Services, digest: bytes) -> Caller:
+    """Return whose key it is, as one who reads nothing that is restricted to others.
+
+    So no step tells of such a thing, and none has to be logged as a read of it.
+    """
     caller = services.authenticator.identify(digest)
     if _SCOPE not in caller.scopes:
         raise ForbiddenError(f"the key lacks the scope {_SCOPE}")
-    return caller
+    return msgspec.structs.replace(caller, scopes=caller.scopes - {"restricted:read"})
 
 
 def _find_case(services: Services, caller: Caller, told: Fields) -> Any:
@@ -126,7 +131,11 @@ def _find_case(services: Services, caller: Caller, told: Fields) -> Any:
         # A code is written as it is spoken; a partner's own name as it is.
         name = name if name.startswith("ext:") else name.upper() if len(name) == 12 else name
         case_id = find_case_id(services, snapshot, caller, name)
-        return get_case(services, snapshot, case_id).dossier
+        try:
+            return get_case(services, snapshot, case_id).dossier
+        except MergedError as error:
+            # Told of under the one that stays, as it is read.
+            return get_case(services, snapshot, error.case_id).dossier
 
 
 # -- the claim -------------------------------------------------------------------------------------
@@ -154,14 +163,12 @@ def _answer_form(
         "inputs": list_inputs(told["type"], language),
         "date_kinds": [(code, say(name, language)) for code, name in DATE_KINDS],
         "countries": list_countries(language),
-        "host_state": dossier.main.host_state,
         "languages_of_texts": LANGUAGES_OF_TEXTS,
         "sources": range(SOURCES),
         "verification_choices": [
             (code, label("values", code, language, of="verification")) for code in _VERIFICATIONS
         ],
         "visibilities": _VISIBILITIES,
-        "ceiling": TYPES[told["type"]].ceiling,
         "events": [
             (str(c.event_id), type_of(c.claim), c.claim.occurred)
             for c in dossier.main.claims.values()
@@ -235,12 +242,10 @@ def _tell_preview(services: Services, found: Recorded, caller: Caller, language:
     assert case is not None, "a claim was rehearsed"
     recorded = case.claims[found.event_id]
     site = Site(services.base_url, services.name)
-    status = found.dossier.status_for("restricted", caller.partner_id)
+    status = found.dossier.status_for(audience_of(caller), caller.partner_id)
     return {
         "public": render_preview(found.dossier, case, recorded, site, language),
         "code": case.code,
-        "type": type_of(recorded.claim),
-        "occurred": recorded.claim.occurred,
         "status": render_status(status, language),
         # A claim that was posted before under the same name: it is answered with that.
         "is_there": found.position is None,
@@ -345,6 +350,14 @@ def _explain(error: CaseflowError, language: str) -> _Problem:  # noqa: PLR0911 
                 say("This contradicts what is recorded. Nothing was stored.", language),
                 [("", error.detail)],
                 status=409,
+            )
+        case IdempotencyKeyReusedError():
+            return _Problem(
+                say(
+                    "This form was stored before, with other words. Nothing more was stored; "
+                    "begin a new one.",
+                    language,
+                )
             )
         case InvalidInputError():
             return _Problem(
