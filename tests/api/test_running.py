@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from caseflow.domain.breakdown import break_down
 from caseflow.domain.statistics import tally
 from caseflow.domain.times import day_of
+from caseflow.eventstore.changes import CaseChanges
 from caseflow.projections.public import statistics as public_statistics
 
 from .conftest import AUTHOR, Json, Partner, Service, serve
@@ -126,6 +128,26 @@ def test_on_another_day_everyone_is_counted_anew(
     author.tell(other, "wanted.removed")
     assert light.get("/v1/statistics").json()["custody_days"]["median"] >= before
     assert counting.times == 3
+
+
+def test_what_is_not_known_to_have_changed_may_be_any_case() -> None:
+    changes = CaseChanges(size=2)
+    one, two, three = (UUID(int=n) for n in (1, 2, 3))
+    changes.note(0, 1, {one})
+    changes.note(1, 3, {two})
+    assert changes.list_changed(0) == {one, two}
+    assert changes.list_changed(1) == {two}
+    assert changes.list_changed(3) == set()
+    # No more are remembered: of what is longer ago, each may have changed.
+    changes.note(3, 4, {three})
+    assert changes.list_changed(0) is None
+    assert changes.list_changed(1) == {two, three}
+    changes.note(4, 5, None)
+    assert changes.list_changed(4) is None
+    assert changes.list_changed(5) == set()
+    # Between 5 and 7 something was not heard of.
+    changes.note(7, 8, {one})
+    assert changes.list_changed(5) is None
 
 
 def test_a_snapshot_from_before_is_counted_by_itself(light: Service) -> None:

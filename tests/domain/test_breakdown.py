@@ -1,10 +1,13 @@
 """The breakdown adds up to the statistics, and its months are the statistics of their last days."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caseflow.domain.breakdown import (
     BANDS,
+    HELD_FOR,
+    NOT_HELD,
     OUTCOMES,
     Breakdown,
     BreakdownTally,
@@ -97,15 +100,32 @@ def test_whoever_was_returned_in_another_way_than_thought_moves_from_kind_to_kin
     ]
 
 
-def test_of_several_reasons_for_custody_a_person_is_counted_under_one() -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("administrative", "extradition"), ("extradition", "criminal"), ("other", "criminal"),
+        ("criminal", "administrative"), ("other", "administrative"), ("extradition", "other"),
+    ],
+)  # fmt: skip
+def test_of_several_reasons_for_custody_a_person_is_counted_under_one(one: str, other: str) -> None:
     held = case(
-        tell(5, "detention.apprehended", "2024-01-01", basis="administrative"),
-        tell(6, "detention.custody_ordered", "2024-01-03", basis="extradition"),
+        tell(1, "detention.custody_ordered", "2024-01-01", basis=one),
+        tell(2, "detention.custody_ordered", "2024-01-03", basis=other),
         persons=4,
     )
-    free = case(tell(7, "asylum.recognised", "2024-01-01"))
-    flows = {(f.held_for, f.outcome): f.persons for f in of(held, free).flows}
-    assert flows == {("extradition", "at_risk"): 4, ("not_held", "recognised"): 1}
+    free = case(tell(3, "asylum.recognised", "2024-01-01"))
+    flows = {f.held_for: f.persons for f in of(held, free).flows}
+    assert flows == {min((one, other), key=HELD_FOR.index): 4, NOT_HELD: 1}
+
+
+def test_what_moved_a_person_goes_before_what_else_is_known() -> None:
+    told = (
+        tell(1, "asylum.recognised", "2024-01-01"),
+        tell(2, "person.died", "2024-05-01"),
+        tell(3, "expulsion.executed", "2024-04-01"),
+    )
+    outcomes = [of(case(*told[:n])).flows[0].outcome for n in (1, 2, 3)]
+    assert outcomes == ["recognised", "died", "deported"]
 
 
 def test_every_number_of_days_is_in_one_band() -> None:

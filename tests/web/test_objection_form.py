@@ -114,6 +114,9 @@ def test_a_case_that_nobody_may_know_of_is_as_one_that_is_not_there(service: Ser
         for case in (hidden, nothing)
     }
     assert len(texts) == 1
+    for name in ("nothing", hidden["id"], "ext:1"):
+        page = read_error(send(service, told(service, {"code": name})), 422)
+        assert "No case with this code is shown here" in page.text
     assert author.get("/v1/objections").json()["items"] == []
 
 

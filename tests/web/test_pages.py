@@ -306,8 +306,11 @@ def test_what_cannot_be_asked_is_refused_in_words(light: Service) -> None:
         ("/cases?headline=none", 422), ("/statistics?as_of=yesterday", 422), ("/?lang=xx", 422),
         ("/how?canary=1", 422), ("/cases?cursor=x", 422), ("/cases/KZ-0000-0000?as_of=1", 422),
     ):  # fmt: skip
-        page = read_error(light.get(path), status)
-        assert "canary" not in page.title
+        answer = light.get(path)
+        page = read_error(answer, status)
+        assert "canary" not in answer.text
+        names = re.findall(r"[?&]([a-z_]+)=", path)
+        assert [name for name in names if name in page.text] == [n for n in names if n != "canary"]
 
 
 def test_a_case_that_is_no_longer_public_says_so_and_nothing_else(service: Service) -> None:
@@ -327,6 +330,10 @@ def test_a_case_that_is_no_longer_public_says_so_and_nothing_else(service: Servi
         # In the field that asked for it, and nowhere else.
         page = service.get(path)
         assert "Kanarija" not in read_page(page).text
+    # That it was withdrawn is news, and leads nowhere.
+    home = read_page(service.get("/", lang="en"))
+    assert f"Withdrawn: {case['code']}" in home.text
+    assert not [link for link in home.links if case["code"] in link]
     # A key changes nothing on a page: it is the public's.
     assert "Kanarija" not in author.get("/cases").text
 
@@ -378,5 +385,6 @@ def test_a_page_that_did_not_change_is_not_made_again(service: Service) -> None:
     # What is told of another case changes the lists, and this case not.
     assert service.get(f"/cases/{case['code']}").content == first[paths[-1]].content
     assert count_renders(service, watcher) == made
-    assert service.get("/").content != first["/"].content
-    assert count_renders(service, watcher) == made + 1
+    for number, path in enumerate(("/", "/cases", "/statistics"), 1):
+        assert service.get(path).content != first[path].content
+        assert count_renders(service, watcher) == made + number

@@ -142,9 +142,9 @@ def _tell(
 
 
 def _list_current(changes: Sequence[Published]) -> list[Published]:
-    """Return the changes whose claims stand: neither withdrawn nor corrected by another of them."""
+    """Return the changes that no other of them corrects or withdraws."""
     known = {change.sequence for change in changes}
-    return [c for c in changes if not c.is_withdrawn and c.taken_back_by not in known]
+    return [change for change in changes if change.taken_back_by not in known]
 
 
 class _Scale:

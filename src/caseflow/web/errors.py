@@ -14,6 +14,13 @@ from .languages import say
 from .pages import Page, answer_privately
 
 _HTML: Final = "text/html"
+# The parameters that pages have.
+_NAMED: Final = frozenset(
+    {
+        "as_of", "known_at", "lang", "limit", "cursor", "headline", "track", "host_state",
+        "origin_state", "at_risk", "updated_since", "q", "min_position", "case",
+    }
+)  # fmt: skip
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -54,8 +61,8 @@ def _find_language(request: Request[Any, Any, Any]) -> str:
 
 
 def _list_faults(problem: Problem) -> list[Fault]:
-    # Names of parameters that nobody knows are the reader's own words.
-    return [f for f in problem.errors if f.pointer.startswith("/query/") and len(f.pointer) < 60]
+    """Return what is wrong with which parameter; those that nobody knows are the reader's words."""
+    return [fault for fault in problem.errors if fault.pointer.removeprefix("/query/") in _NAMED]
 
 
 def _put_in_words(status: int, language: str) -> tuple[str, str]:

@@ -60,11 +60,9 @@ _WORDLESS: Final[dict[str, Any]] = {"problem": None, "token": "", "who": ()}
 
 
 async def _object(services: Services, told: Fields) -> None:
-    code = told.get("case", "").upper()
-    if not CODE.fullmatch(code):
-        raise NotFoundError("there is no such case")
     said = {name: told[name] for name in _FIELDS if name in told}
-    await object_to_case(services, msgspec.json.encode({**said, "case": code}))
+    said["case"] = told.get("case", "").upper()
+    await object_to_case(services, msgspec.json.encode(said))
 
 
 def _tell_problem(error: CaseflowError, language: str) -> tuple[int, str]:
