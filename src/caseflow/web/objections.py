@@ -52,11 +52,9 @@ async def send_objection(request: AnyRequest) -> Response[bytes]:
     except CaseflowError as error:
         status, problem = _tell_problem(error, page.language)
         return await run_sync(_answer, request, page, told, problem, status)
-    values = {"is_done": True, "told": {"case": told["case"]}, **_WORDLESS}
+    # Of what was said nothing is repeated.
+    values: dict[str, Any] = {"is_done": True, "told": {"case": told["case"].upper()}}
     return answer_privately(request, page, values)
-
-
-_WORDLESS: Final[dict[str, Any]] = {"problem": None, "token": "", "who": ()}
 
 
 async def _object(services: Services, told: Fields) -> None:

@@ -62,7 +62,7 @@ MENU: Final = (
 class Page(NamedTuple):
     """What a template is told beside its own values.
 
-    path, query: of the page itself, without its language. unlisted: it may carry somebody's name.
+    path, query: of the page itself, without its language and `min_position`. unlisted: it may carry somebody's name.
     feed: what its reader would follow, a path without its ending.
     """
 
@@ -97,7 +97,8 @@ def page_of(request: AnyRequest, template: str, asked: Asked, **more: Any) -> Pa
     query = tuple(
         (name, value)
         for name, value in request.query_params.multi_items()
-        if name != "lang" and value
+        # Whoever has waited for a position has waited; a link need not.
+        if name not in ("lang", "min_position") and value
     )
     return Page(template, asked.language, request.url.path, query, **more)
 
@@ -137,7 +138,7 @@ def answer_page(
     make: Callable[[], Mapping[str, Any]],
     snapshot: Snapshot | None = None,
 ) -> Response[bytes]:
-    """Return a page, rendered only where nothing that it tells of has stayed as it was.
+    """Return a page, which is rendered only where something has changed that it tells of.
 
     mark: differs whenever the page does, beside its address and language. make: reads what the
     template is told. snapshot: that it is read from; a page without one never changes.
