@@ -62,8 +62,8 @@ MENU: Final = (
 class Page(NamedTuple):
     """What a template is told beside its own values.
 
-    path, query: of the page itself, without its language and `min_position`. unlisted: it may carry somebody's name.
-    feed: what its reader would follow, a path without its ending.
+    path, query: of the page itself, without its language and `min_position`. unlisted: it may
+    carry somebody's name. feed: what its reader would follow, a path without its ending.
     """
 
     template: str
