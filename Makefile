@@ -20,9 +20,11 @@ help: ## show this list
 demo: $(RUNTIME) ## load the example cases and serve them (CASEFLOW_PORT=8000)
 	$(RUN)/caseflow demo
 
-# A file's tests stay together: many share what is dear to make. More processes than that only wait.
+# A file's tests stay together: many share what is dear to make; tests/conftest.py says which begin.
+# More processes than that only wait.
 test: $(DEVELOPMENT) ## run all tests, PostgreSQL included (ARGS="-k feed" for some)
-	$(RUN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile $(ARGS)
+	$(RUN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+	    --no-loadscope-reorder $(ARGS)
 
 check: static test ## everything that must hold before a commit
 

@@ -12,6 +12,15 @@ from tests.databases import create_postgresql, run_postgresql, sqlite_url
 
 TEST_SERVER = "CASEFLOW_TEST_DATABASE_URL"
 
+# What takes longest begins first: begun last, a file would leave the other processes idle.
+SLOW_FILES = (
+    "test_persons.py", "test_reviews.py", "test_archives.py", "test_judgements.py",
+    "test_verify.py", "test_browser.py", "test_stream.py", "test_public_view.py",
+    "test_state_machine.py", "test_readers.py", "test_erasure.py", "test_bad_input.py",
+    "test_inspection.py", "test_publisher.py", "test_pages.py", "test_orders.py",
+    "test_schemathesis.py", "test_naive_replay.py", "test_kill.py", "test_crash.py",
+)  # fmt: skip
+
 # No measured times: a busy machine must not fail a property.
 settings.register_profile(
     "caseflow", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -31,6 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"postgresql_url", "postgresql_server_url"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("postgresql")
+    items.sort(key=lambda item: _rank(item.path.name))
+
+
+def _rank(file: str) -> int:
+    return SLOW_FILES.index(file) if file in SLOW_FILES else len(SLOW_FILES)
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,9 @@ def _issue_key(house: "House", caller: "Caller") -> str:
 
 def _print_addresses(base_url: str, shown: _Shown) -> None:
     addresses = {
+        "pages": "/",
+        "its page": f"/cases/{shown.code}",
+        "form": "/post",
         "statistics": "/v1/statistics",
         "on a day": "/v1/statistics?as_of=2026-01-28",
         "all cases": "/v1/cases",
