@@ -81,7 +81,7 @@ def test_the_demonstration_serves_what_it_prints(tmp_path: Path, port: int) -> N
         stop(process)
     assert process.returncode == 0
     assert re.search(r"^ *81 +created", said, re.MULTILINE)
-    assert len(answers) == 10 - 1  # one address stands there twice
+    assert len(answers) == 13 - 1  # one address stands there twice
     assert set(answers.values()) == {200}, answers
     assert opened.status_code == 201
 
