@@ -279,6 +279,14 @@ def test_further_cases_are_a_link_away(seeded: Seeded) -> None:
     assert len(SEED) > len(seen) > 10
 
 
+def test_what_is_not_public_moves_nothing_on_a_page(service: Service) -> None:
+    """Not even the day that is taken for today, where nothing is public yet."""
+    before = {path: service.get(path).content for path in ("/", "/cases", "/statistics", "/feeds")}
+    author = service.partner(*AUTHOR)
+    author.tell(author.open(), "wanted.removed", visibility="partners")
+    assert {path: service.get(path).content for path in before} == before
+
+
 # -- where there is none --------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from caseflow.api.statistics import Wanted, get_breakdown, get_statistics
 from caseflow.domain.dates import last_day_of, month_of
 from caseflow.domain.times import day_of
 from caseflow.eventstore.reading import Snapshot
+from caseflow.projections.public.statistics import find_last
 from caseflow.projections.public.status import list_states
 
 from .pages import Page, answer_page, page_of
@@ -88,9 +89,13 @@ def _list_stops(services: Services, snapshot: Snapshot, wanted: Wanted, language
     # What is told of any day: the way leads to later ones too.
     every = wanted._replace(moment=wanted.moment._replace(as_of=None))
     told = read_numbers(services, snapshot, every, language)["series"]
-    last = day_of(snapshot.head.recorded_at)
+    # Of the public numbers: when anything else was recorded is nobody's business here.
+    changed_at = find_last(snapshot.connection, snapshot.view_set, wanted.moment.known_at)
+    last = day_of(changed_at) if changed_at else None
     here = wanted.moment.as_of or last
-    months = [month_of(last), month_of(here), *(m["month"] for m in told)]
+    if here is None:
+        return {"years": [], "stops": []}
+    months = [month_of(last or here), month_of(here), *(m["month"] for m in told)]
     first, final = min(months)[:4], max(months)[:4]
     years = [f"{year:04}" for year in range(int(first), int(final) + 1)][-MOST_YEARS:]
     return {
