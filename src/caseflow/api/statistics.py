@@ -1,7 +1,7 @@
 """Statistics: counts of persons on any day, as known at any time."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from litestar import Response
@@ -21,7 +21,10 @@ from .conditional import PRIVATE, PUBLIC, respond
 from .rendering import encode
 from .reported import list_reported
 from .routes import read
+from .running import Running
 from .services import AnyRequest, Services, audience_of, position_of, services_of
+
+Result = TypeVar("Result", Statistics, Breakdown)
 
 
 class Wanted(NamedTuple):
@@ -33,6 +36,14 @@ class Wanted(NamedTuple):
 
 
 ALL_NOW: Final = Wanted()
+
+
+def ask_for_numbers(request: AnyRequest) -> tuple[Asked, Wanted]:
+    """Return what a request asks for, of a resource that is about numbers."""
+    asked = Asked(
+        request, "as_of", "known_at", "host_state", "origin_state", "min_position", "lang"
+    )
+    return asked, Wanted(asked.moment, asked.country("host_state"), asked.country("origin_state"))
 
 
 @read("/v1/statistics")
@@ -52,11 +63,8 @@ def read_breakdown(request: AnyRequest) -> Response[bytes]:
 
 def _answer(request: AnyRequest, get: Callable[..., bytes]) -> Response[bytes]:
     services = services_of(request)
-    asked = Asked(
-        request, "as_of", "known_at", "host_state", "origin_state", "min_position", "lang"
-    )
+    asked, wanted = ask_for_numbers(request)
     caller = services.find_caller(request)
-    wanted = Wanted(asked.moment, asked.country("host_state"), asked.country("origin_state"))
     with services.snapshot(caller, asked.min_position) as snapshot:
         body = get(services, snapshot, caller, wanted, asked.language)
     return respond(
@@ -90,10 +98,7 @@ def tell_statistics(
     moment = wanted.moment
     figures = FigureFilter(moment.as_of, moment.known_at, wanted.host_state, wanted.origin_state)
     reported = list_reported(services, snapshot, caller, figures, language)
-    found = None if caller or wanted != ALL_NOW else services.running_statistics.find(snapshot)
-    if found is None:
-        cases, until = _list_cases(snapshot, caller, wanted)
-        found = tally(cases, as_of=moment.as_of, until=until)
+    found = _count(snapshot, caller, wanted, services.running_statistics, tally)
     return {**_render(snapshot, caller, wanted, found), "reported": reported}
 
 
@@ -103,10 +108,7 @@ def get_breakdown(
     """Return what the statistics are made of, as JSON."""
 
     def make() -> bytes:
-        found = None if caller or wanted != ALL_NOW else services.running_breakdown.find(snapshot)
-        if found is None:
-            cases, until = _list_cases(snapshot, caller, wanted)
-            found = break_down(cases, as_of=wanted.moment.as_of, until=until)
+        found = _count(snapshot, caller, wanted, services.running_breakdown, break_down)
         return encode(_render(snapshot, caller, wanted, found))
 
     return _keep(services, snapshot, caller, ("breakdown", wanted), make)
@@ -128,6 +130,20 @@ def _view_of(caller: Caller | None) -> tuple[str, ...]:
     if caller is None:
         return ("public",)
     return (audience_of(caller), str(caller.partner_id))
+
+
+def _count(
+    snapshot: Snapshot,
+    caller: Caller | None,
+    wanted: Wanted,
+    running: Running[Any, Result],
+    count: Callable[..., Result],
+) -> Result:
+    """Return what is kept of the public numbers of now; anything else is counted."""
+    if caller is None and wanted == ALL_NOW and (found := running.find(snapshot)) is not None:
+        return found
+    cases, until = _list_cases(snapshot, caller, wanted)
+    return count(cases, as_of=wanted.moment.as_of, until=until)
 
 
 def _list_cases(

@@ -35,8 +35,7 @@ def read_partners(request: AnyRequest) -> Response[bytes]:
 def _answer(request: AnyRequest, template: str) -> Response[bytes]:
     services = services_of(request)
     page = page_of(request, template, Asked(request, "lang"))
-    values = {"contact": services.contact, "has_hub": services.websub_hub is not None}
-    return answer_page(request, page, None, lambda: values)
+    return answer_page(request, page, None, lambda: {"contact": services.contact})
 
 
 @read("/feeds")

@@ -6,11 +6,10 @@ from typing import Final
 from litestar import Response
 from litestar.params import FromPath
 
-from caseflow.api.asked import Asked
 from caseflow.api.conditional import PUBLIC, make_document, respond_document
 from caseflow.api.routes import read
 from caseflow.api.services import AnyRequest, services_of
-from caseflow.api.statistics import Wanted
+from caseflow.api.statistics import ask_for_numbers
 from caseflow.domain.errors import NotFoundError
 
 from .drawing import draw
@@ -40,10 +39,7 @@ def read_chart(request: AnyRequest, chart: FromPath[str]) -> Response[bytes]:
     name, _, ending = chart.partition(".")
     if name not in TABLES or ending != "svg":
         raise NotFoundError("there is no such chart")
-    asked = Asked(
-        request, "as_of", "known_at", "host_state", "origin_state", "lang", "min_position"
-    )
-    wanted = Wanted(asked.moment, asked.country("host_state"), asked.country("origin_state"))
+    asked, wanted = ask_for_numbers(request)
     language = asked.language
     with services.snapshot(None, asked.min_position) as snapshot:
         breakdown = read_breakdown(services, snapshot, wanted, language)

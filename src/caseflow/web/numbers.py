@@ -5,10 +5,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from litestar import Response
 
-from caseflow.api.asked import Asked
 from caseflow.api.routes import read
 from caseflow.api.services import AnyRequest, Services, services_of
-from caseflow.api.statistics import Wanted, get_breakdown, get_statistics
+from caseflow.api.statistics import Wanted, ask_for_numbers, get_breakdown, get_statistics
 from caseflow.domain.dates import last_day_of, month_of
 from caseflow.domain.times import day_of
 from caseflow.eventstore.reading import Snapshot
@@ -36,10 +35,7 @@ class Stop(NamedTuple):
 def read_statistics_page(request: AnyRequest) -> Response[bytes]:
     """Return the statistics that anyone may know, on a day, as known at a time."""
     services = services_of(request)
-    asked = Asked(
-        request, "as_of", "known_at", "host_state", "origin_state", "lang", "min_position"
-    )
-    wanted = Wanted(asked.moment, asked.country("host_state"), asked.country("origin_state"))
+    asked, wanted = ask_for_numbers(request)
     page = page_of(request, "statistics.html", asked)
     with services.snapshot(None, asked.min_position) as snapshot:
 
