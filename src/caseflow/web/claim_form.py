@@ -118,25 +118,20 @@ def list_countries(language: str) -> list[tuple[str, str]]:
 
 def make_claim(type_code: str, told: Mapping[str, str]) -> Json:
     """Return the claim that was filled in, as it is posted to the API; nothing is checked here."""
-    claim: Json = {"type": type_code, "occurred": make_date(told, "occurred")}
-    if notified := make_date(told, "notified"):
-        claim["notified"] = notified
-    for name in ("after", "jurisdiction", "place", "authority", "private_note", "external_id"):
-        if name in told:
-            claim[name] = told[name]
-    for name in ("verification", "visibility"):
-        claim[name] = told.get(name)
+    said = ("after", "jurisdiction", "place", "authority", "private_note", "external_id")
     texts = {
         lang: told[f"summary_{lang}"] for lang in LANGUAGES_OF_TEXTS if f"summary_{lang}" in told
     }
-    if texts:
-        claim["summary"] = texts
-    if sources := [source for n in range(SOURCES) if (source := _make_source(told, n))]:
-        claim["sources"] = sources
-    for field in list_inputs(type_code, "en"):
-        value = _make_value(field, told)
-        if value is not None:
-            claim[field.name] = value
+    sources = [source for n in range(SOURCES) if (source := _make_source(told, n))]
+    claim: Json = {
+        "type": type_code,
+        "occurred": make_date(told, "occurred"),
+        "notified": make_date(told, "notified"),
+        **{name: told.get(name) for name in (*said, "verification", "visibility")},
+        "summary": texts or None,
+        "sources": sources or None,
+        **{field.name: _make_value(field, told) for field in list_inputs(type_code, "en")},
+    }
     return {name: value for name, value in claim.items() if value is not None}
 
 
@@ -199,7 +194,7 @@ def name_pointer(pointer: str, language: str) -> str:
         try:
             names.append(label("fields", part, language))
         except KeyError:
-            names.append(part.upper() if part in LANGUAGES_OF_TEXTS else str(_count(part)))
+            names.append(part.upper() if part in LANGUAGES_OF_TEXTS else _count(part))
     return ", ".join(names) or say("the whole form", language)
 
 
