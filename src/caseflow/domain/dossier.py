@@ -71,7 +71,8 @@ class Dossier(NamedTuple):
 
     def publication_of(self, case: Case, recorded: RecordedClaim) -> Publication:
         """Return what the public gets of a claim of one of the cases."""
-        if not recorded.publication.counted:
+        # Of a case that stands alone there is nothing else to ask; it is asked of each claim.
+        if not self.merged or not recorded.publication.counted:
             return recorded.publication
         if not self.is_joined(case):
             return Publication("withheld", "merged")

@@ -18,8 +18,8 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import HOUSE_ID, RECORD_TYPES, Body, CaseErased, Erased, Event
 from caseflow.domain.vocabulary import TYPES
-from caseflow.formats.record import SEED_BYTES, Record, commit_fields, pack_body
-from caseflow.formats.seal import NONCE_BYTES, pack_state, seal, unpack_state, unseal
+from caseflow.formats.record import Record, commit_values, encode_values, pack_body
+from caseflow.formats.seal import draw_seeds, pack_state, seal_values, unpack_state, unseal
 
 from .keys import KeyDestroyedError, KeyStore
 
@@ -72,7 +72,11 @@ class SealedMapper(Mapper[UUID]):
         """Return the stored forms, in order; the keys are read together."""
         new = {event.originator_id for event in events if event.originator_version == 1}
         keys = self._keys_for({_sealed_for(event) for event in events}, new)
-        return [self._store(event, keys[_sealed_for(event)]) for event in events]
+        drawn = draw_seeds(self._random_bytes, len(events))
+        return [
+            self._store(event, keys[_sealed_for(event)], *one)
+            for event, one in zip(events, drawn, strict=True)
+        ]
 
     def _keys_for(self, case_ids: set[UUID], new: set[UUID]) -> dict[UUID, bytes]:
         found = self._keys.get_keys(case_ids)
@@ -87,12 +91,10 @@ class SealedMapper(Mapper[UUID]):
         made = self._keys.create_keys(missing) if missing else {}
         return {case_id: key for case_id, key in found.items() if key is not None} | made
 
-    def _store(self, event: Event, key: bytes) -> StoredEvent:
-        fields = self._fields(event)
-        drawn = self._random_bytes(SEED_BYTES + NONCE_BYTES)
-        seed, nonce = drawn[:SEED_BYTES], drawn[SEED_BYTES:]
-        packed = pack_body(event.id, event.partner_id, commit_fields(seed, fields))
-        sealed = seal(key, event.id, nonce, seed, fields)
+    def _store(self, event: Event, key: bytes, seed: bytes, nonce: bytes) -> StoredEvent:
+        values = encode_values(self._fields(event))
+        packed = pack_body(event.id, event.partner_id, commit_values(seed, values))
+        sealed = seal_values(key, event.id, nonce, seed, values)
         state = event.recorded_at.to_bytes(TIME_BYTES, "big") + pack_state(packed, sealed)
         topic = ERASURE_TOPIC if isinstance(event.body, CaseErased) else TOPIC
         return StoredEvent(event.originator_id, event.originator_version, topic, state)

@@ -33,8 +33,8 @@ from caseflow.formats.public_record import (
     pack_public_record,
     unpack_public_record,
 )
-from caseflow.formats.record import SEED_BYTES, InvalidRecordError, commit_fields
-from caseflow.formats.seal import NONCE_BYTES, seal, unseal
+from caseflow.formats.record import InvalidRecordError, commit_values, encode_values
+from caseflow.formats.seal import draw_seeds, seal_values, unseal, unseal_values
 
 from .keys import KeyDestroyedError, KeyStore
 from .recorder import LogGapError
@@ -113,24 +113,29 @@ class Publications:
         destroyed = [c.case_id for c in changes if not c.is_erased and keys[c.case_id] is None]
         if destroyed:
             raise KeyDestroyedError(destroyed)
+        drawn = iter(draw_seeds(self._random_bytes, sum(len(by_case) for by_case in said)))
         rows = [
-            self._make_row(change, by_case, keys)
+            self._make_row(change, by_case, keys, drawn)
             for change, by_case in zip(changes, said, strict=True)
         ]
         write_rows(connection, insert_into(publications), rows)
 
     def _make_row(
-        self, change: PublicChange, said: Mapping[UUID, Fields], keys: Mapping[UUID, bytes | None]
+        self,
+        change: PublicChange,
+        said: Mapping[UUID, Fields],
+        keys: Mapping[UUID, bytes | None],
+        drawn: Iterator[tuple[bytes, bytes]],
     ) -> dict[str, Any]:
         commitments: list[bytes] = []
         sealed = b""
         for case_id, fields in said.items():
             # Of another case that was erased there is nothing left to say.
             if (key := keys[case_id]) is not None:
-                drawn = self._random_bytes(SEED_BYTES + NONCE_BYTES)
-                seed, nonce = drawn[:SEED_BYTES], drawn[SEED_BYTES:]
-                commitments.extend(commit_fields(seed, fields))
-                part = seal(derive_key(key), change.entry_id, nonce, seed, fields)
+                seed, nonce = next(drawn)
+                values = encode_values(fields)
+                commitments.extend(commit_values(seed, values))
+                part = seal_values(derive_key(key), change.entry_id, nonce, seed, values)
                 sealed += _PART.pack(case_id.bytes, len(part)) + part
         record = PublicRecord(
             sequence=change.sequence,
@@ -212,6 +217,17 @@ def unseal_publication(
     """
     return [
         OpenedPart(case_id, *unseal(derive_key(key), stored.record.entry_id, data))
+        for case_id, data in stored.sealed
+        if (key := keys[case_id]) is not None
+    ]
+
+
+def open_values(
+    stored: StoredPublication, keys: Mapping[UUID, bytes | None]
+) -> list[tuple[UUID, bytes, dict[str, bytes]]]:
+    """Return what `unseal_publication` does, with the JSON of each value as it was sealed."""
+    return [
+        (case_id, *unseal_values(derive_key(key), stored.record.entry_id, data))
         for case_id, data in stored.sealed
         if (key := keys[case_id]) is not None
     ]

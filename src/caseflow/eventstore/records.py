@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select
 
 from caseflow.domain.errors import AlteredError, CaseflowError
 from caseflow.formats.public_record import PUBLIC, render_public_record
-from caseflow.formats.record import InvalidRecordError, Record, commit_fields, render_record
-from caseflow.formats.seal import unseal
+from caseflow.formats.record import InvalidRecordError, Record, commit_values, render_record
+from caseflow.formats.seal import unseal_values
 
 from .keys import KeyStore
 from .mapper import ERASURE_TOPIC, TOPIC, key_owner_of, read_record
@@ -25,7 +25,7 @@ from .publications import (
     list_cases,
     list_publications,
     list_publications_at,
-    unseal_publication,
+    open_values,
 )
 from .recorder import LogGapError, read_head
 from .tables import events
@@ -121,8 +121,7 @@ def agrees(record: Record, sealed: bytes, key: bytes | None) -> bool:
     if key is None:
         return True
     try:
-        seed, fields = unseal(key, record.event_id, sealed)
-        return commit_fields(seed, fields) == record.commitments
+        return commit_values(*unseal_values(key, record.event_id, sealed)) == record.commitments
     except (CaseflowError, ValueError):
         return False
 
@@ -191,11 +190,11 @@ def agrees_publicly(one: StoredPublication, keys: Mapping[UUID, bytes | None]) -
     if not list_cases([one]) <= keys.keys():
         return False
     try:
-        opened = unseal_publication(one, keys)
-        found = [c for part in opened for c in commit_fields(part.seed, part.fields)]
+        opened = open_values(one, keys)
+        found = [c for _, seed, values in opened for c in commit_values(seed, values)]
     except (CaseflowError, ValueError):
         return False
-    if any((PUBLIC in part.fields) != (part.case_id == one.case_id) for part in opened):
+    if any((PUBLIC in values) != (case_id == one.case_id) for case_id, _, values in opened):
         return False
     if any(keys[case_id] is None for case_id in list_cases([one])):
         return set(found) <= set(one.record.commitments)

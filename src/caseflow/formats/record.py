@@ -10,6 +10,7 @@ import hmac
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
@@ -181,10 +182,35 @@ def commit_fields(seed: bytes, fields: Mapping[str, JsonValue]) -> tuple[bytes, 
     seed: 32 random bytes of this event alone; from it come the salts.
     Raises ValueError as `canonical_json` does, or for a seed of another length.
     """
+    return commit_values(seed, encode_values(fields))
+
+
+def encode_values(fields: Mapping[str, JsonValue]) -> dict[str, bytes]:
+    """Return the canonical JSON of each value, by name: what is both committed to and sealed.
+
+    Raises ValueError as `canonical_json` does.
+    """
     _require_names(fields)
-    values = {canonical_json([name]): value for name, value in fields.items()}
-    salts = _derive_salts(seed, values)
-    return tuple(sorted(_commit(salts[path], path, value) for path, value in values.items()))
+    return {name: canonical_json(value) for name, value in fields.items()}
+
+
+def commit_values(seed: bytes, values: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """Return one commitment for each field, as `commit_fields` does; values: canonical JSON."""
+    paths = {_path_of(name): value for name, value in values.items()}
+    salts = _derive_salts(seed, paths)
+    return tuple(sorted(_commit(salts[path], path, value) for path, value in paths.items()))
+
+
+def join_values(values: Mapping[str, bytes]) -> bytes:
+    """Return the canonical JSON of the object that has these values, in canonical JSON each."""
+    members = (b"%b:%b" % (_path_of(name)[1:-1], values[name]) for name in sorted(values))
+    return b"{%b}" % b",".join(members)
+
+
+# The names of fields are those of the vocabulary.
+@lru_cache(maxsize=1_000)
+def _path_of(name: str) -> bytes:
+    return canonical_json([name])
 
 
 def commit_field(salt: bytes, path: Path, value: JsonValue) -> bytes:
@@ -195,7 +221,7 @@ def commit_field(salt: bytes, path: Path, value: JsonValue) -> bytes:
     """
     if len(salt) != SALT_BYTES:
         raise ValueError("a salt has 32 bytes")
-    return _commit(salt, canonical_json([*path]), value)
+    return _commit(salt, canonical_json([*path]), canonical_json(value))
 
 
 def salt_of(seed: bytes, paths: Iterable[Path], path: Path) -> bytes:
@@ -243,10 +269,10 @@ def _derive_salts(seed: bytes, paths: Iterable[bytes]) -> dict[bytes, bytes]:
     return {path: stream[i * SALT_BYTES : (i + 1) * SALT_BYTES] for i, path in enumerate(order)}
 
 
-def _commit(salt: bytes, path: bytes, value: JsonValue) -> bytes:
+def _commit(salt: bytes, path: bytes, value: bytes) -> bytes:
     # The canonical JSON of [path, value] out of that of its two items. Not `hmac.digest`: it lets
     # other threads run, and beside a busy one each call waits milliseconds for its turn.
-    message = b"[%b,%b]" % (path, canonical_json(value))
+    message = b"[%b,%b]" % (path, value)
     return hmac.new(salt, message, "sha256").digest()
 
 

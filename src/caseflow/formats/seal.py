@@ -5,8 +5,8 @@ kept is the matter of `eventstore/keys.py`.
 """
 
 import zlib
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,18 +14,29 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from caseflow.domain.errors import CaseflowError
-from caseflow.formats.record import SEED_BYTES, JsonValue, Record, canonical_json, unpack_record
+from caseflow.formats.record import (
+    SEED_BYTES,
+    JsonValue,
+    Record,
+    encode_values,
+    join_values,
+    unpack_record,
+)
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 
 _FORMAT: Final = b"\x01"
-# What a window of 4 KiB sees whole, and how much memory that takes.
+# What a window of 4 KiB sees whole.
 _SMALL: Final = 4_096
-_SMALL_WINDOW: Final = -12
-_SMALL_MEMORY: Final = 5
 _RAW_DEFLATE: Final = -15  # RFC 1951 alone: the tag of GCM makes the checksum of RFC 1950 idle
+
+_NO_FIELDS: Final = "the sealed part holds no fields"
+
+_Fields = TypeVar("_Fields")
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
+_VALUES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class UnsealError(CaseflowError):
@@ -43,10 +54,17 @@ def seal(
     Source: NIST SP 800-38D; RFC 1951; RFC 8785.
     Raises ValueError for other lengths and for fields without a canonical form.
     """
+    return seal_values(case_key, event_id, nonce, seed, encode_values(fields))
+
+
+def seal_values(
+    case_key: bytes, event_id: UUID, nonce: bytes, seed: bytes, values: Mapping[str, bytes]
+) -> bytes:
+    """Return what `seal` does, of values that are encoded already: see `encode_values`."""
     _require_length("a case key", case_key, KEY_BYTES)
     _require_length("a nonce", nonce, NONCE_BYTES)
     _require_length("a seed", seed, SEED_BYTES)
-    plain = seed + _deflate(canonical_json(dict(fields)))
+    plain = seed + _deflate(join_values(values))
     return _FORMAT + nonce + AESGCM(case_key).encrypt(nonce, plain, event_id.bytes)
 
 
@@ -56,6 +74,21 @@ def unseal(case_key: bytes, event_id: UUID, data: bytes) -> tuple[bytes, dict[st
     Raises UnsealError for another key, another event or altered bytes, without saying which:
     the cipher cannot tell. Raises ValueError for a key that is not 32 bytes.
     """
+    seed, text = _open(case_key, event_id, data)
+    return seed, _decode(text, _FIELDS)
+
+
+def unseal_values(case_key: bytes, event_id: UUID, data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Return the seed and the JSON of each value, byte for byte as it was sealed.
+
+    Raises UnsealError and ValueError as `unseal` does.
+    """
+    seed, text = _open(case_key, event_id, data)
+    return seed, {name: bytes(value) for name, value in _decode(text, _VALUES).items()}
+
+
+def _open(case_key: bytes, event_id: UUID, data: bytes) -> tuple[bytes, bytes]:
+    """Return the seed and the JSON of the fields."""
     _require_length("a case key", case_key, KEY_BYTES)
     if data[:1] != _FORMAT or len(data) < 1 + NONCE_BYTES + TAG_BYTES + SEED_BYTES:
         raise UnsealError("the sealed part is not of a known format")
@@ -64,7 +97,21 @@ def unseal(case_key: bytes, event_id: UUID, data: bytes) -> tuple[bytes, dict[st
         plain = AESGCM(case_key).decrypt(nonce, sealed, event_id.bytes)
     except InvalidTag:
         raise UnsealError(f"the sealed part of event {event_id} does not open") from None
-    return plain[:SEED_BYTES], _read_fields(plain[SEED_BYTES:])
+    return plain[:SEED_BYTES], _inflate(plain[SEED_BYTES:])
+
+
+def draw_seeds(random_bytes: Callable[[int], bytes], number: int) -> list[tuple[bytes, bytes]]:
+    """Return so many seeds, each with a nonce, out of one draw.
+
+    random_bytes: gives so many of them. Each draw lets other threads run, and beside a busy one
+    waits for its turn as long as everything else takes that is done for an event.
+    """
+    size = SEED_BYTES + NONCE_BYTES
+    drawn = random_bytes(size * number)
+    return [
+        (drawn[start : start + SEED_BYTES], drawn[start + SEED_BYTES : start + size])
+        for start in range(0, len(drawn), size)
+    ]
 
 
 def pack_state(packed_record: bytes, sealed: bytes) -> bytes:
@@ -89,19 +136,26 @@ def unpack_state(
 def _deflate(data: bytes) -> bytes:
     # A third of the JSON of an event is saved. What one partner wrote in one event is all that
     # shares a window, so a length tells nobody how near his text is to another's.
-    # To set up the tables of a large window takes ten times as long as to compress an event.
-    window, memory = (_SMALL_WINDOW, _SMALL_MEMORY) if len(data) <= _SMALL else (_RAW_DEFLATE, 8)
-    compressor = zlib.compressobj(wbits=window, memLevel=memory)
+    # To set up the tables of a large window takes ten times as long as to compress an event, and
+    # a longer search finds nothing more in a text of its size.
+    level, window, memory = (1, -12, 5) if len(data) <= _SMALL else (6, _RAW_DEFLATE, 8)
+    compressor = zlib.compressobj(level, wbits=window, memLevel=memory)
     return compressor.compress(data) + compressor.flush()
 
 
-def _read_fields(data: bytes) -> dict[str, JsonValue]:
+def _inflate(data: bytes) -> bytes:
     try:
-        text = zlib.decompress(data, wbits=_RAW_DEFLATE)
-        return cast(dict[str, JsonValue], msgspec.json.decode(text, type=dict[str, Any]))
-    except (zlib.error, msgspec.MsgspecError):
+        return zlib.decompress(data, wbits=_RAW_DEFLATE)
+    except zlib.error:
         # Authentic, yet not ours: whoever has the key wrote something else under it.
-        raise UnsealError("the sealed part holds no fields") from None
+        raise UnsealError(_NO_FIELDS) from None
+
+
+def _decode(text: bytes, decoder: "msgspec.json.Decoder[_Fields]") -> _Fields:
+    try:
+        return decoder.decode(text)
+    except msgspec.MsgspecError:
+        raise UnsealError(_NO_FIELDS) from None
 
 
 def _require_length(what: str, data: bytes, length: int) -> None:

@@ -5,8 +5,10 @@ head says which is which. A projection takes events in and puts rows into a `Vie
 them all at once, in the transaction of the events.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -68,6 +70,10 @@ class ViewTable:
     def __init__(self, name: str, build: Callable[[], Sequence[Column[Any]]]) -> None:
         self.name = name
         self._tables = {s: Table(f"{name}_{s}", metadata, *build()) for s in VIEW_SETS}
+        self.key_of: Callable[[Mapping[str, Any]], Any] = itemgetter(
+            *(column.name for column in self._tables[VIEW_SETS[0]].primary_key)
+        )
+        """Given a row, its primary key: a value, or a tuple where that has several columns."""
         registered.append(self)
 
     def __getitem__(self, view_set: str) -> Table:
@@ -102,7 +108,7 @@ class View(TrackingRecorder):
         self.told = told
         self.changes: list[PublicChange] = []
         """The public changes that new events made, in order; complete once a batch is processed."""
-        self._rows: dict[ViewTable, dict[tuple[Any, ...], dict[str, Any]]] = {}
+        self._rows = defaultdict[ViewTable, dict[Any, dict[str, Any]]](dict)
         self._gone: list[tuple[ViewTable, dict[str, Any]]] = []
         self._positions: dict[str, int] = {}
 
@@ -119,8 +125,7 @@ class View(TrackingRecorder):
 
     def put(self, table: ViewTable, row: dict[str, Any]) -> None:
         """Write a row at the end of the batch, instead of any with the same primary key."""
-        key = tuple(row[c.name] for c in table[self.view_set].primary_key)
-        self._rows.setdefault(table, {})[key] = row
+        self._rows[table][table.key_of(row)] = row
 
     def remove(self, table: ViewTable, **key: Any) -> None:
         """Remove the rows with these values, those of this batch included."""

@@ -89,7 +89,21 @@ def public_status(dossier: Dossier, also: Iterable[tuple[Case, RecordedClaim]] =
     """Return the status that the public claims give. also: claims as if they were public."""
     if dossier.merged or also:
         return _resolve_public(dossier, also)
-    return dossier.main.remember(PUBLISHED, lambda: _resolve_public(dossier))
+    return dossier.main.remember(PUBLISHED, lambda: _find_status(dossier))
+
+
+def _find_status(dossier: Dossier) -> Status:
+    """Return the public status of a case that stands alone, often the one that partners have.
+
+    Where the public may read all that is in force and nobody judged any of it, folds of both read
+    the same but for what partners are called, and of that only a disagreement tells.
+    """
+    in_force = [c for c in dossier.main.claims.values() if c.in_force]
+    if all(c.is_public and not c.judgements for c in in_force):
+        status = dossier.status_for("restricted")
+        if not status.disputed:
+            return status
+    return _resolve_public(dossier)
 
 
 def _resolve_public(dossier: Dossier, also: Iterable[tuple[Case, RecordedClaim]] = ()) -> Status:
