@@ -63,6 +63,7 @@ from caseflow.push.sending import Reach
 from caseflow.push.webhooks import Webhooks
 from caseflow.push.websub import Announcer
 from caseflow.settings import Settings, SettingsError, read_settings
+from caseflow.timers import Timer, try_to
 
 # The framework takes most of a second to load, and most commands do without it.
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class House:
         self.webhooks = Webhooks(self.keys.get_secret)
         self._deliverer: Deliverer | None = None
         self._announcer: Announcer | None = None
-        self._publishing = threading.Thread(target=self._publish, name="publisher", daemon=True)
+        self._publishing: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the writer and what follows the log."""
@@ -184,14 +185,30 @@ class House:
         for timer in self._timers:
             timer.start()
 
-    def start_publishing(self) -> None:
-        """Follow the logs and sign them, on a thread of its own, until the house is closed."""
+    def start_publishing(self, *, signs: bool = True) -> None:
+        """Follow the logs and sign them, on a thread of its own, until the house is closed.
+
+        signs: false where another process of the deployment signs; how far it has come is looked
+        at all the same.
+        """
+        work = self.publisher.publish if signs else self.publisher.look
+        self._publishing = threading.Thread(
+            target=self._follow_logs, args=(work,), name="publisher", daemon=True
+        )
         self._publishing.start()
+
+    def publish_until_stopped(self) -> None:
+        """Follow the logs and sign them until the publisher is stopped; of a house not started.
+
+        For a process that does nothing else.
+        """
+        self.watcher.start()
+        self._follow_logs(self.publisher.publish)
 
     @property
     def is_publishing(self) -> bool:
         """Whether this house follows the logs."""
-        return self._publishing.is_alive()
+        return self._publishing is not None and self._publishing.is_alive()
 
     def start_delivering(self, render: Render) -> None:
         """Deliver what webhooks are told of, on threads of its own, until the house is closed.
@@ -223,10 +240,10 @@ class House:
         """Sign what is new in the logs now; return whether that is for this process to do."""
         return self.publisher.publish()
 
-    def _publish(self) -> None:
+    def _follow_logs(self, work: Callable[[], object]) -> None:
         while not self.publisher.is_stopped:
             head = self.watcher.head
-            _try_to(self.publish, "publisher")
+            try_to(work, "publisher")
             # Events come in crowds; each signature is a commit of its own in two databases.
             self.publisher.wait(GATHER_SECONDS)
             self.watcher.wait(head + 1, PUBLISH_SECONDS)
@@ -241,13 +258,13 @@ class House:
             self._announcer.stop()
         self.publisher.stop()
         self.watcher.stop()
-        if self.is_publishing:
+        if self._publishing is not None:
             self._publishing.join()
         self.publisher.close()
         # It still holds a connection of its own, apart from the pool.
         self.watcher.join()
         self.writer.stop()
-        _try_to(self.key_uses.write_all, "key-uses")
+        try_to(self.key_uses.write_all, "key-uses")
         self.let_go()
 
     def let_go(self) -> None:
@@ -314,7 +331,7 @@ class House:
 
         What fails is tried again from time to time.
         """
-        return _try_to(self.eraser.finish, "erasures")
+        return try_to(self.eraser.finish, "erasures")
 
     def apply_ledger(self) -> int:
         """Hide and erase again what the ledger tells of and a restored database does not know.
@@ -361,43 +378,6 @@ class House:
             is_new=is_new,
             on_progress=on_progress,
         )
-
-
-class Timer:
-    """Does something again and again, on a thread of its own."""
-
-    def __init__(self, name: str, seconds: float, work: Callable[[], object]) -> None:
-        """seconds: from the end of one round to the beginning of the next."""
-        self._name = name
-        self._seconds = seconds
-        self._work = work
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Begin; the first round comes after the seconds."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, after the round that is going on."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            _try_to(self._work, self._name)
-
-
-def _try_to(work: Callable[[], object], name: str) -> bool:
-    """Do something that may fail, and say so in the log; return whether it succeeded."""
-    try:
-        work()
-    except Exception as error:
-        # The database may be away for a moment; the next round tries again.
-        logger.warning("%s not looked after: %s", name, type(error).__name__)
-        return False
-    return True
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyStore:
@@ -611,8 +591,11 @@ def _encode_published(name: str, snapshot: Snapshot, change: Published) -> bytes
     return data
 
 
-def make_application(settings: Settings | None = None) -> "Litestar":
-    """Return the application of a house that opens when it starts and closes when it ends."""
+def make_application(settings: Settings | None = None, *, signs: bool = True) -> "Litestar":
+    """Return the application of a house that opens when it starts and closes when it ends.
+
+    signs: whether it signs the logs; false where a process beside it does.
+    """
     from caseflow.api.app import create_app
     from caseflow.web.site import PAGES
 
@@ -623,7 +606,7 @@ def make_application(settings: Settings | None = None) -> "Litestar":
         with open_house(found) as house:
             # Nothing is served that a restored database has forgotten to hide.
             house.apply_ledger()
-            house.start_publishing()
+            house.start_publishing(signs=signs)
             house.start_delivering(partial(_encode_published, found.name))
             app.state.services = services = make_services(house)
             try:

@@ -6,14 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
 
 from .conftest import Run
 
+T = TypeVar("T")
 COMMAND = "from caseflow.cli.main import main; main(prog_name='caseflow')"
 
 
@@ -97,6 +101,56 @@ def test_an_address_in_use_is_told_and_not_shared(tmp_path: Path, port: int) -> 
     assert said == f"Error: cannot listen at 127.0.0.1, port {port}: Address already in use\n"
 
 
+def list_children(process_id: int) -> set[int]:
+    """Return the processes that a process has begun, by any of its threads."""
+    threads = Path(f"/proc/{process_id}/task").glob("*/children")
+    return {int(found) for one in threads for found in one.read_text("ascii").split()}
+
+
+def find_signing(process: "subprocess.Popen[str]") -> int:
+    """Return the process that signs, once it is there."""
+    return wait_for(
+        lambda: next(
+            (c for c in list_children(process.pid) if b"spawn_main" in read_command(c)), None
+        )
+    )
+
+
+def read_command(process_id: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    return b""
+
+
+def wait_for(find: Callable[[], T | None]) -> T:
+    give_up_at = time.monotonic() + 30
+    while (found := find()) is None:
+        assert time.monotonic() < give_up_at, "it did not come"
+        time.sleep(0.05)
+    return found
+
+
+def find_signed_at(port: int) -> str | None:
+    """Return when the public log was signed last."""
+    ready = get(f"http://127.0.0.1:{port}/readyz").json()
+    return str(ready["log"]["signed_at"]) if ready["log"]["signed_at"] else None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_a_process_of_its_own_signs_and_is_begun_again(tmp_path: Path, port: int) -> None:
+    service = start("serve", tmp_path, port)
+    try:
+        read_until(service, "listens")
+        assert wait_for(lambda: find_signed_at(port))
+        first = find_signing(service)
+        os.kill(first, signal.SIGKILL)
+        read_until(service, "is begun again")
+        second = find_signing(service)
+        assert second != first
+    finally:
+        stop(service)
+
+
 def test_the_demonstration_keeps_out_of_a_database_in_use(run: Run) -> None:
     run("partner", "add", "real")
     result = run("demo")
@@ -105,13 +159,16 @@ def test_the_demonstration_keeps_out_of_a_database_in_use(run: Run) -> None:
     assert "demo" not in run("partner", "list").stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 def test_a_service_that_was_killed_leaves_nothing_behind(tmp_path: Path, port: int) -> None:
     """The next one gets the address at once: no worker goes on alone."""
     first = start("serve", tmp_path, port)
     try:
         read_until(first, "listens")
+        begun = {find_signing(first), *list_children(first.pid)}
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=30)
+        assert wait_for(lambda: not any(map(read_command, begun)) or None)
         second = start("serve", tmp_path, port)
         try:
             read_until(second, "listens")

@@ -4,6 +4,7 @@ What happened, where in the code, and the route it was about; never an address, 
 that nothing has to be taken out of a log when a case is erased.
 """
 
+import logging.config
 import sys
 from typing import Any, Final
 
@@ -37,6 +38,11 @@ def make_logging() -> dict[str, Any]:
         "handlers": {"stderr": {**_HANDLER, "stream": "ext://sys.stderr"}},
         "loggers": {"_granian": _LOGGER, "caseflow": _LOGGER},
     }
+
+
+def set_up_logging() -> None:
+    """Have this process write its log like the service beside it."""
+    logging.config.dictConfig(make_logging())
 
 
 LOGGED: Final = ("method", "route", "status", "seconds")

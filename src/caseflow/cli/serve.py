@@ -1,10 +1,7 @@
 """`caseflow serve`: the HTTP service, on Granian."""
 
-import ctypes
-import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from .children import STEP_SECONDS, SigningProcess, die_with_parent
 from .house import current_settings, opened_house
 from .logs import make_logging
 
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 APPLICATION: Final = "caseflow.cli.serve:make_worker_application"
 STOP_SECONDS: Final = 10
-STEP_SECONDS: Final = 0.1
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @click.command()
@@ -70,26 +66,32 @@ def run_server(settings: "Settings", on_listening: Callable[[], None]) -> None:
         workers_kill_timeout=STOP_SECONDS,
         process_name=None,
     )
+    signing = SigningProcess()
+
+    def listening() -> None:
+        # Whatever a restored database had forgotten is hidden by now.
+        signing.start()
+        on_listening()
+
     announcer = Thread(
-        target=_announce, args=(address, settings.port, on_listening), name="announcer", daemon=True
+        target=_announce, args=(address, settings.port, listening), name="announcer", daemon=True
     )
     server.on_startup(announcer.start)
-    server.serve()
+    try:
+        server.serve()
+    finally:
+        signing.stop()
 
 
 def make_worker_application() -> "Litestar":
     """Return the application of a worker process, which does not outlive the one that started it.
 
-    A worker that was left behind would go on writing, and keep the address from the next service.
+    Another process signs the logs.
     """
-    parent = os.getppid()
-    if sys.platform == "linux":
-        # At once, by the kernel; where there is no such call, the thread below takes a moment.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    Thread(target=_die_with_parent, args=(parent,), name="parent", daemon=True).start()
+    die_with_parent()
     from caseflow.bootstrap import make_application
 
-    app = make_application()
+    app = make_application(signs=False)
     app.on_startup.append(partial(_end_streams_on_signals, app))
     return app
 
@@ -101,13 +103,6 @@ def _end_streams_on_signals(app: "Litestar") -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: app.state.services.streams.stop())
-
-
-def _die_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        sleep(STEP_SECONDS)
-    # What is committed is safe, what is not was never acknowledged: nothing has to be tidied up.
-    os._exit(1)
 
 
 def _announce(address: str, port: int, on_listening: Callable[[], None]) -> None:

@@ -75,6 +75,12 @@ class Publisher:
                 follower.look()
             return leads
 
+    def look(self) -> None:
+        """Note how far each log is, and how far it is signed, by whatever process."""
+        with self._working:
+            for follower in self._followers.values():
+                follower.look()
+
     def find_faults(self) -> list[str]:
         """Return in what the logs differ from what was signed last; nothing is signed or stored."""
         return [fault for one in self._followers.values() for fault in one.find_faults()]
