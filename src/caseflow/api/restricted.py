@@ -44,14 +44,15 @@ class _Place(NamedTuple):
     def within(self, value: dict[str, Any]) -> "_Place":
         """Return the place of an object that stands in this one."""
         partner = value.get("partner", self.partner)
-        match value:
-            case {"case": str(case)}:
-                return _Place(case, value.get("id"), partner)
-            case {"id": case, "code": _}:
-                return _Place(case, None, partner)
-            case {"id": event} if self.case is None:
-                return _Place(None, event, partner)
-        return self._replace(partner=partner)
+        named = value.get("id")
+        if isinstance(case := value.get("case"), str):
+            return _Place(case, named, partner)
+        if named is not None and "code" in value:
+            return _Place(named, None, partner)
+        if named is not None and self.case is None:
+            return _Place(None, named, partner)
+        # Most objects in an answer are parts of another.
+        return self if partner is self.partner else self._replace(partner=partner)
 
     def read(self, kind: Kind) -> Read:
         """Return that something was read here."""

@@ -8,8 +8,9 @@ withdrawals as long as these are new (`list_announced`).
 """
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 
 from ..view import View, ViewTable, in_parts
 from .history import public_events
+from .rows import Row
 from .values import PUBLISHED, WITHDRAWN
 
 ANNOUNCED: Final = 50
@@ -32,6 +34,7 @@ ANNOUNCED: Final = 50
 RECALLS: Final = "recalls"
 
 NONE_NEW: Final = sys.maxsize
+_NONE_TOLD: Final[Mapping[UUID, Row]] = {}
 
 public_members = ViewTable(
     "public_members",
@@ -76,17 +79,27 @@ class Announced(NamedTuple):
     tombstones: frozenset[int] = frozenset()
 
 
-def refresh_members(view: View, sequences: Collection[int], first_new: int = NONE_NEW) -> None:
+def refresh_members(
+    view: View,
+    sequences: Collection[int],
+    first_new: int = NONE_NEW,
+    first_told: Mapping[UUID, Row] = _NONE_TOLD,
+) -> None:
     """Write anew which feeds have these changes, and those about the same claims.
 
     What is written follows from the rows of the public log alone. first_new: no change from this
-    number on is in any feed yet.
+    number on is in any feed yet. first_told: new rows of claims that were never told before, by
+    claim. Where nothing else has touched such a claim, its row says all, and nothing is looked up.
     """
     table, members = public_events[view.view_set], public_members[view.view_set]
     roots: set[Any] = set()
     for some in in_parts(sequences):
         query = select(table.c.root_id).where(table.c.sequence.in_(some))
         roots.update(row.root_id for row in view.read(query))
+    for root, row in first_told.items():
+        if root not in roots:
+            for found in _list_rows([Told._make(row[name] for name in Told._fields)]):
+                view.put(public_members, found)
     for some in in_parts(roots):
         view.flush()
         told = _read(view.connection, view.view_set, table.c.root_id.in_(some))

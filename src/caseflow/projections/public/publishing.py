@@ -26,7 +26,7 @@ from .echoes import Said, forgets, list_echoes
 from .history import find_ends, get_sequence, public_events
 from .members import NONE_NEW, refresh_members
 from .repeating import erase, repeat, take_words
-from .rows import Effects, change_of, encode, row_of
+from .rows import Effects, Row, change_of, encode, row_of
 from .values import (
     CORRECTED,
     PUBLISHED,
@@ -63,9 +63,11 @@ class PublicHistory(Projection[View]):
         # Whether an entry has the id of the event that is taken in.
         self._used = False
         self._position = 0
-        # Changes that are new or were changed, by their sequence numbers.
+        # Changes that were changed, or are new and no claim's first, by their sequence numbers.
         self._touched: set[int] = set()
         self._first_new = NONE_NEW
+        # New rows of claims that nobody had been told of, by claim.
+        self._first_told: dict[UUID, Row] = {}
         # New rows, with the position of the event that made them; what they did to earlier ones.
         self._made: list[tuple[dict[str, Any], int]] = []
         self._erased: list[PublicChange] = []
@@ -96,7 +98,7 @@ class PublicHistory(Projection[View]):
             change_of(row, at, self._effects.get(row["sequence"], {})) for row, at in self._made
         )
         self.view.changes = sorted((*made, *self._erased), key=lambda change: change.sequence)
-        refresh_members(self.view, self._touched, self._first_new)
+        refresh_members(self.view, self._touched, self._first_new, self._first_told)
 
     def _effects_on(self, case_id: UUID) -> Effects:
         """Return what the change that was made last does to earlier ones of a case."""
@@ -126,7 +128,10 @@ class PublicHistory(Projection[View]):
 
     def _repeat(self, domain_event: Change, told: Sequence[PublicChange]) -> None:
         """Repeat what an event made public when it was new."""
-        self._touched.update(repeat(self.view, told))
+        repeated = repeat(self.view, told)
+        self._touched.update(repeated.touched)
+        for row in repeated.rows:
+            self._touch(row)
         self._first_new = min([self._first_new, *(change.sequence for change in told)])
         body = domain_event.event.body
         if isinstance(body, CaseOpened):
@@ -341,7 +346,14 @@ class PublicHistory(Projection[View]):
         """Put a new row, and keep it as it is now: later ones change it in the table alone."""
         self.view.put(public_events, row)
         self._made.append((row, self._position))
-        self._touched.add(row["sequence"])
+        self._touch(row)
+
+    def _touch(self, row: Row) -> None:
+        """Note a new row; one whose entry has the id of its claim is the first of that claim."""
+        if row["entry_id"] == row["root_id"]:
+            self._first_told[row["root_id"]] = row
+        else:
+            self._touched.add(row["sequence"])
 
     def _next_sequence(self) -> int:
         if self._sequence is None:

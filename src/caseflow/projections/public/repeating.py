@@ -5,31 +5,37 @@ the same, whatever has become of the cases since.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row as Found
+from sqlalchemy import select, update
 
 from caseflow.domain.events import CaseErased
 from caseflow.domain.public_changes import PublicChange
 
 from ..view import View
 from .history import public_events
-from .rows import encode, list_effects, row_of
+from .rows import Row, encode, list_effects, row_of
 from .values import WITHDRAWN, code_labels
 
 
-def repeat(view: View, told: Sequence[PublicChange]) -> set[int]:
-    """Put the rows of changes that were made before, and do to earlier ones what they did.
+class Repeated(NamedTuple):
+    """The rows of changes that were repeated, and the sequence numbers of those they touched."""
 
-    Returns the sequence numbers of all of them.
-    """
+    rows: list[Row]
+    touched: set[int]
+
+
+def repeat(view: View, told: Sequence[PublicChange]) -> Repeated:
+    """Put the rows of changes that were made before, and do to earlier ones what they did."""
     table = public_events[view.view_set]
+    rows: list[Row] = []
     touched: set[int] = set()
     for change in told:
         row = row_of(change)
         view.put(public_events, row)
-        touched.add(change.sequence)
+        rows.append(row)
         if row["takes_back"] is not None:
             taken = update(table).where(table.c.sequence == row["takes_back"])
             view.write(taken.values(taken_back_by=change.sequence))
@@ -39,7 +45,7 @@ def repeat(view: View, told: Sequence[PublicChange]) -> set[int]:
                 before = update(table).where(table.c.sequence == sequence)
                 view.write(before.values(headline_before=headline))
             touched.update(effects.gone, (pair[0] for pair in effects.before))
-    return touched
+    return Repeated(rows, touched)
 
 
 def take_words(view: View, sequences: Sequence[int], gone_by: int) -> None:
@@ -98,7 +104,7 @@ def _part(view: View, case_id: UUID) -> list[int]:
     return [row.sequence for row in rows]
 
 
-def _leave(row: Row[Any], told: int | None, last: int) -> dict[str, Any]:
+def _leave(row: Found[Any], told: int | None, last: int) -> dict[str, Any]:
     """Return what is left of a change. told: the last before it that told of the same claim.
 
     last: the last change of the case, with which all words went.

@@ -1,6 +1,6 @@
 """Where each public case stands. A case is public from its first public claim."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -188,8 +188,9 @@ def _row(dossier: Dossier) -> dict[str, Any]:
     }
 
 
-def _searchable(labels: list[str]) -> str:
-    words = {word for label in labels for word in fold(label)}
+def _searchable(labels: Iterable[str]) -> str:
+    # Most are called by their code in every language.
+    words = {word for label in set(labels) for word in fold(label)}
     return " ".join(["", *sorted(words), ""])
 
 
