@@ -18,6 +18,7 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import HOUSE_ID, RECORD_TYPES, Body, CaseErased, Erased, Event
 from caseflow.domain.vocabulary import TYPES
+from caseflow.formats.converting import convert
 from caseflow.formats.record import Record, commit_values, encode_values, pack_body
 from caseflow.formats.seal import draw_seeds, pack_state, seal_values, unpack_state, unseal
 
@@ -145,7 +146,7 @@ class SealedMapper(Mapper[UUID]):
         key_id = UUID(key) if key is not None else None
         fields = self._upcast(name, int(version), fields)
         try:
-            body = msgspec.convert({"type": name, **fields}, Body)
+            body = convert({"type": name, **fields}, Body)
         except msgspec.ValidationError:
             # Without its cause, which quotes what was sealed.
             raise UnknownEventError(f"an event named {name}/{version} has other fields") from None
@@ -166,14 +167,20 @@ def _sealed_for(event: Event) -> UUID:
 
 def key_owner_of(stored: StoredEvent) -> UUID:
     """Return the aggregate under whose key a stored event is sealed."""
-    return HOUSE_ID if stored.topic == ERASURE_TOPIC else UUID(str(stored.originator_id))
+    return HOUSE_ID if stored.topic == ERASURE_TOPIC else _case_of(stored)
+
+
+def _case_of(stored: StoredEvent) -> UUID:
+    # The library's type allows text; ours never is.
+    found = stored.originator_id
+    return found if isinstance(found, UUID) else UUID(found)
 
 
 def read_record(stored: StoredEvent) -> tuple[Record, bytes]:
     """Return the record of a stored event and its sealed part; needs no key."""
     return unpack_state(
         stored.state[TIME_BYTES:],
-        case_id=UUID(str(stored.originator_id)),
+        case_id=_case_of(stored),
         version=stored.originator_version,
         recorded_at=int.from_bytes(stored.state[:TIME_BYTES], "big"),
     )

@@ -16,6 +16,8 @@ from msgspec import inspect
 from caseflow.domain.checks import find_bad_text
 from caseflow.domain.errors import CaseflowError, InvalidInputError, UnreadableError
 
+from .converting import convert
+
 REFUSED: Final = "the body can be read but not accepted"
 UNCARRIED: Final = "the body holds text that XML cannot carry"
 MAX_DEPTH: Final = 64
@@ -79,7 +81,7 @@ def convert_json(value: Any, wanted: Any, *, at: str = "") -> Any:
     at: the JSON pointer of the value itself. Raises InvalidInputError with a pointer to the fault.
     """
     try:
-        return msgspec.convert(value, wanted)
+        return convert(value, wanted)
     except msgspec.ValidationError as error:
         raise _invalid(wanted, value, str(error), at) from error
 
