@@ -31,7 +31,9 @@ NDJSON: Final = "application/x-ndjson"
 # Chunks of a body that wait for the lines before them to be recorded.
 WAITING_CHUNKS: Final = 16
 CHUNK_BYTES: Final = 65_536
-STEP_SECONDS: Final = 0.005
+# How long a chunk waits before it is looked again whether there is room. Those that wait are more
+# than are recorded meanwhile, and each look takes the interpreter from who records.
+STEP_SECONDS: Final = 0.05
 # Imports have threads of their own: four of them leave every read its thread.
 MAX_IMPORTS: Final = 4
 

@@ -173,13 +173,14 @@ class Cases:
         )
         check_opening(command)
         content = self._digest_content(opening)
+        drawn = self._random_code(command.host_state)
 
         def job(session: Session) -> Recorded:
             digest = self.digest_external_id(caller, opening.external_id)
             known = find_named(session, digest, content)
             if known is not None:
                 return _recorded_before(session, known.case_id, known.event_id)
-            code = self._unused_code(session, command.host_state)
+            code = self._unused_code(session, drawn)
             recorded = _execute(session, msgspec.structs.replace(command, code=code))
             session.name_case(code, command.case_id)
             session.index_names(command.case_id, digest_names(self._keyed_hash, recorded.case))
@@ -188,7 +189,8 @@ class Cases:
             return recorded
 
         names = self._digest_names(caller, opening.external_id)
-        return self._submit(job, render, attempt, Hints(opens=command.case_id, names=names))
+        hints = Hints(opens=command.case_id, names=names, code=drawn)
+        return self._submit(job, render, attempt, hints)
 
     def record_claim(
         self,
@@ -534,10 +536,10 @@ class Cases:
             return named.event_id if named else None
         return _find_uuid(name)
 
-    def _unused_code(self, session: Session, host_state: str) -> str:
-        code = self._random_code(host_state)
+    def _unused_code(self, session: Session, code: str) -> str:
+        """Return a code that was drawn; where a case has it, another of the same state."""
         while session.has_code(code):
-            code = self._random_code(host_state)
+            code = self._random_code(code[:2])
         return code
 
 

@@ -4,7 +4,7 @@ Partners' ids may hold names of persons: they stand nowhere in the clear, and no
 turned back into them. Rows stay after an erasure, so that an old import brings nobody back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -70,6 +70,16 @@ def find_case_by_code(connection: Connection, code: str) -> UUID | None:
         select(case_codes.c.case_id).where(case_codes.c.code == code)
     )
     return found
+
+
+def find_codes(connection: Connection, codes: Collection[str]) -> list[str]:
+    """Return those of some codes that cases have."""
+    if not codes:
+        return []
+    return list(connection.scalars(_TAKEN, {"codes": list(codes)}))
+
+
+_TAKEN = select(case_codes.c.code).where(case_codes.c.code.in_(bindparam("codes", expanding=True)))
 
 
 def find_code(connection: Connection, case_id: UUID) -> str | None:

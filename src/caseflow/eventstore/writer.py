@@ -51,6 +51,7 @@ from .names import (
     Named,
     find_case_by_code,
     find_code,
+    find_codes,
     find_external_ids,
     record_case_codes,
     record_external_ids,
@@ -125,6 +126,8 @@ class Session:
         self._named: dict[bytes, Named] = {}
         self._looked_up: dict[bytes, Named | None] = {}
         self._codes: dict[str, UUID] = {}
+        # Whether cases have the codes that were looked for.
+        self._taken: dict[str, bool] = {}
         self._attempts: dict[bytes, Done] = {}
         # Those that were looked for in the database, with what they led to.
         self._tried: dict[bytes, Done | None] = {}
@@ -196,6 +199,10 @@ class Session:
             about.update(list(map(self._cases.identities.find_root, about)))
             self._load({case_id for case_id in about if self._cases.get(case_id) is None})
             self._projector.expect(sorted(about))
+        codes = {r.hints.code for r in requests if r.hints.code is not None}
+        self._taken = dict.fromkeys(codes, False) | dict.fromkeys(
+            find_codes(self.connection, codes), True
+        )
         attempts = {r.hints.attempt for r in requests if r.hints.attempt is not None}
         self._tried = dict.fromkeys(attempts) | find_attempts(self.connection, attempts)
 
@@ -258,15 +265,18 @@ class Session:
 
     def has_code(self, code: str) -> bool:
         """Return whether a case has this code already."""
-        return code in self._codes or find_case_by_code(self.connection, code) is not None
+        if code not in self._taken:
+            self._taken[code] = find_case_by_code(self.connection, code) is not None
+        return self._taken[code]
 
     def execute(self, command: Command) -> tuple[Event, Case, int]:
         """Decide a command; return its event, the case after it, and the event's position.
 
         Raises a CaseflowError where the command is refused; nothing has happened then.
         """
+        # The id of a new case was drawn: nothing is looked up under it, and the log has it once.
         opens = isinstance(command, OpenCase)
-        case = self.find_case(command.case_id) if opens else self.get_case(command.case_id)
+        case = self._cases.get(command.case_id) if opens else self.get_case(command.case_id)
         event = decide(case, command, self.at, scene=self._scene(command, case))
         before = case.merged_into if case else None
         case = evolve(case, event)
@@ -352,6 +362,7 @@ class Session:
     def name_case(self, code: str, case_id: UUID) -> None:
         """Give a new case its code."""
         self._codes[code] = case_id
+        self._taken[code] = True
 
     def index_names(self, case_id: UUID, digests: Collection[bytes]) -> None:
         """Have a case found under these digests of its names, and no others."""
@@ -407,13 +418,14 @@ class Hints(NamedTuple):
 
     opens: the case that it opens, whose key is made before the log is locked. names: digests of
     own ids. about: the case that it is about, where that is known by its id. attempt: the digest
-    of the idempotency key.
+    of the idempotency key. code: drawn for the case that it opens.
     """
 
     opens: UUID | None = None
     names: Sequence[bytes] = ()
     about: UUID | None = None
     attempt: bytes | None = None
+    code: str | None = None
 
 
 NO_HINTS: Final = Hints()
