@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +18,8 @@ from caseflow.eventstore.partners import Caller, digest_key
 # How long a revoked key may go on working: what a process keeps is behind by a second at most.
 CACHE_MICROSECONDS: Final = 1_000_000
 CACHE_ENTRIES: Final = 1_024
+# Where in a request's scope stands who asks.
+_FOUND: Final = "caseflow.caller"
 
 # RFC 6750, section 2.1, within a length that no key reaches.
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,256}=*)", re.IGNORECASE)
@@ -62,21 +64,24 @@ class Authenticator:
         Raises UnauthenticatedError also where no key is shown, ForbiddenError where the key lacks
         one of the scopes.
         """
-        caller = self.find_caller(request)
-        if caller is None:
-            raise UnauthenticatedError("this needs a key: Authorization: Bearer <key>")
-        missing = [scope for scope in scopes if scope not in caller.scopes]
-        if missing:
-            raise ForbiddenError(f"the key lacks the scope {', '.join(missing)}")
-        return caller
+        return _require(self.find_caller(request), scopes)
 
     async def find_caller_async(self, request: Request[Any, Any, Any]) -> Caller | None:
-        """Do as `find_caller`; the database is read in another thread, and only where it must."""
+        """Do as `find_caller`; the database is read in another thread, and only where it must.
+
+        Who was found is known for the rest of the request.
+        """
+        scope: Any = request.scope
+        found: Caller | None = scope.get(_FOUND)
+        if found is not None:
+            return found
         key = _find_key(request)
         if key is None:
             return None
         digest = digest_key(key)
-        return self._find_verified(digest) or await run_sync(self.identify, digest)
+        found = self._find_verified(digest) or await run_sync(self.identify, digest)
+        scope[_FOUND] = found
+        return found
 
     def has_seen(self, request: Request[Any, Any, Any]) -> bool:
         """Return whether a request shows a key that was valid when this process last looked."""
@@ -88,8 +93,7 @@ class Authenticator:
 
     async def require_async(self, request: Request[Any, Any, Any], *scopes: str) -> Caller:
         """Do as `require`; the database is read in another thread, and only where it must."""
-        await self.find_caller_async(request)
-        return self.require(request, *scopes)
+        return _require(await self.find_caller_async(request), scopes)
 
     def identify(self, digest: bytes) -> Caller:
         """Return who has the key with this SHA-256. May read the database.
@@ -125,6 +129,15 @@ class Authenticator:
             if len(self._verified) >= CACHE_ENTRIES:
                 self._verified.clear()
             self._verified[digest] = caller, at
+
+
+def _require(caller: Caller | None, scopes: Sequence[str]) -> Caller:
+    if caller is None:
+        raise UnauthenticatedError("this needs a key: Authorization: Bearer <key>")
+    missing = [scope for scope in scopes if scope not in caller.scopes]
+    if missing:
+        raise ForbiddenError(f"the key lacks the scope {', '.join(missing)}")
+    return caller
 
 
 def _find_key(request: Request[Any, Any, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """What form of an answer a request prefers: its language and its encoding."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from litestar import Request
@@ -38,8 +38,10 @@ def accepts_gzip(request: Request[Any, Any, Any]) -> bool:
     return prefers_gzip(request.headers.getall("accept-encoding", []))
 
 
-def prefers_language(values: Iterable[str]) -> str:
+def prefers_language(values: Sequence[str]) -> str:
     """Return the language that `Accept-Language` prefers, en where it names none of ours."""
+    if not values:
+        return DEFAULT_LANGUAGE
     return _preferred(parse_qualities(values))
 
 
