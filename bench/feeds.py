@@ -18,9 +18,10 @@ from uuid import uuid4
 
 from litestar.testing import TestClient
 
-from caseflow.bootstrap import make_application, open_house
+from caseflow.bootstrap import open_house
 from caseflow.eventstore.partners import add_partner, issue_key
 from caseflow.eventstore.schema import migrate, migrate_keys
+from caseflow.serving import make_application
 from caseflow.settings import read_settings
 
 FEW: Final = 1_000

@@ -30,8 +30,9 @@ from caseflow.eventstore.application import Cases, Opening, Recorded
 from caseflow.eventstore.attempts import Attempt
 from caseflow.eventstore.partners import Caller, add_partner, digest_key, find_caller, issue_key
 from caseflow.eventstore.schema import migrate, migrate_keys
+from caseflow.eventstore.session import MakeProjector
 from caseflow.eventstore.wrapping import KeyedHash
-from caseflow.eventstore.writer import MakeProjector, Writer
+from caseflow.eventstore.writer import Writer
 from caseflow.projections.projector import HouseProjector
 from caseflow.projections.public.history import list_published
 from caseflow.settings import Settings, read_settings

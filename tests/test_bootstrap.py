@@ -11,13 +11,7 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy import update
 
-from caseflow.bootstrap import (
-    House,
-    make_application,
-    make_services,
-    migrate_house,
-    open_house,
-)
+from caseflow.bootstrap import House, migrate_house, open_house
 from caseflow.database import begin_write
 from caseflow.eventstore.key_files import MissingKeyError
 from caseflow.eventstore.recorder import Append
@@ -26,6 +20,7 @@ from caseflow.eventstore.tables import log_head
 from caseflow.eventstore.wrapping import WrongMasterKeyError
 from caseflow.projections.partner.status import find_version
 from caseflow.projections.rebuild import digest, empty
+from caseflow.serving import make_application, make_services
 from caseflow.settings import Settings, SettingsError
 from tests.checks import check_house
 from tests.houses import (

@@ -2,12 +2,10 @@
 
 import gc
 import logging
-import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, select, update
@@ -17,7 +15,6 @@ from caseflow.domain.errors import CaseflowError
 from caseflow.erasing import Eraser
 from caseflow.eventstore.application import Cases
 from caseflow.eventstore.changes import CaseChanges
-from caseflow.eventstore.disclosing import Discloser
 from caseflow.eventstore.erasure import Erasures
 from caseflow.eventstore.figures import Figures
 from caseflow.eventstore.key_files import (
@@ -38,7 +35,7 @@ from caseflow.eventstore.mapper import SealedMapper
 from caseflow.eventstore.publications import Publications
 from caseflow.eventstore.quarantine import Left, Quarantine, Quarantined, Step, Suspect
 from caseflow.eventstore.read_log import ReadLog
-from caseflow.eventstore.reading import LogReader, Snapshot
+from caseflow.eventstore.reading import LogReader
 from caseflow.eventstore.recorder import SqlApplicationRecorder, now_microseconds, read_head
 from caseflow.eventstore.records import EventRecords, PublicationRecords
 from caseflow.eventstore.schema import check_schema, current_revision, migrate, migrate_keys
@@ -49,7 +46,6 @@ from caseflow.formats.note import InvalidNoteError, VerifierKey
 from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG
 from caseflow.projections.partner.history import Placed, list_by_key, list_due
 from caseflow.projections.projector import HouseProjector
-from caseflow.projections.public.history import Published
 from caseflow.projections.rebuild import rebuild
 from caseflow.projections.view import VIEW_SETS
 from caseflow.proof.checkpoints import Checkpoints, find_pinned_key
@@ -62,14 +58,8 @@ from caseflow.push.delivering import Deliverer, Render
 from caseflow.push.sending import Reach
 from caseflow.push.webhooks import Webhooks
 from caseflow.push.websub import Announcer
-from caseflow.settings import Settings, SettingsError, read_settings
+from caseflow.settings import Settings, SettingsError
 from caseflow.timers import Timer, try_to
-
-# The framework takes most of a second to load, and most commands do without it.
-if TYPE_CHECKING:
-    from litestar import Litestar
-
-    from caseflow.api.services import Services
 
 EMBARGO_SECONDS: Final = 1.0
 # Cases in which a key's events are hidden, before the next are asked for.
@@ -79,10 +69,6 @@ KEY_USE_SECONDS: Final = 1.0
 PUBLISH_SECONDS: Final = 1.0
 GATHER_SECONDS: Final = 0.2
 ERASURE_SECONDS: Final = 1.0
-CACHED_DOCUMENTS: Final = 2_000
-CACHED_ENTRIES: Final = 20_000
-CACHED_NUMBERS: Final = 200
-CACHED_CALENDARS: Final = 50
 NEWEST_EVENTS: Final = 1_000
 # A house holds some hundred thousand objects for long, and makes few cycles. Looked through as
 # often as Python does by default, they took a quarter of an import and a third of a rebuild.
@@ -499,119 +485,3 @@ def open_house(
         yield house
     finally:
         house.close()
-
-
-def make_services(house: House) -> "Services":
-    """Return what the handlers of the API work with."""
-    from caseflow.api.auth import Authenticator
-    from caseflow.api.caches import Cache
-    from caseflow.api.case_reads import CaseReads
-    from caseflow.api.cases import make_answer
-    from caseflow.api.conditional import Document
-    from caseflow.api.counting import Metrics
-    from caseflow.api.events import encode_published
-    from caseflow.api.kept import KeptAnswers
-    from caseflow.api.rate_limits import RateLimits
-    from caseflow.api.running import Running
-    from caseflow.api.services import CalendarDocument, Services
-    from caseflow.api.streams import Streams
-    from caseflow.domain.breakdown import BreakdownTally
-    from caseflow.domain.statistics import Tally
-
-    settings = house.settings
-    authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
-    documents: Cache[Document] = Cache(CACHED_DOCUMENTS)
-    entries: Cache[bytes] = Cache(CACHED_ENTRIES)
-    numbers: Cache[bytes] = Cache(CACHED_NUMBERS)
-    calendars: Cache[CalendarDocument] = Cache(CACHED_CALENDARS)
-    kept = KeptAnswers(house.changes, lambda: house.watcher.head)
-    running_statistics = Running(house.changes, partial(Tally, as_of=None))
-    running_breakdown = Running(house.changes, partial(BreakdownTally, as_of=None))
-    running = (running_statistics, running_breakdown)
-    for cache in (documents, entries, numbers, *running, calendars, kept):
-        house.eraser.on_erased(cache.clear)
-    metrics = Metrics()
-    house.writer.note_batch = metrics.note_batch
-    house.cases.note_objection = metrics.objections.inc
-    return Services(
-        base_url=settings.base_url,
-        name=settings.name,
-        contact=settings.contact,
-        max_body_bytes=settings.max_body_bytes,
-        cases=house.cases,
-        figures=house.figures,
-        clock=house.clock,
-        reader=house.reader,
-        writer=house.writer,
-        watcher=house.watcher,
-        authenticator=authenticator,
-        rate_limits=RateLimits(
-            authenticator,
-            per_partner=settings.rate_per_partner,
-            per_address=settings.rate_per_address,
-            proxies=settings.proxies,
-        ),
-        read_log=house.read_log,
-        erasures=house.erasures,
-        finish_erasures=house.try_to_finish_erasures,
-        changes=house.changes,
-        kept=kept,
-        metrics=metrics,
-        case_reads=CaseReads(house.reader, house.changes, make_answer),
-        documents=documents,
-        entries=entries,
-        numbers=numbers,
-        running_statistics=running_statistics,
-        running_breakdown=running_breakdown,
-        calendars=calendars,
-        discloser=Discloser(house.keys),
-        logs=house.served_logs,
-        publisher=house.publisher if house.is_publishing else None,
-        streams=Streams(
-            house.reader,
-            house.watcher,
-            partial(encode_published, name=settings.name),
-            is_running=lambda: house.writer.is_running,
-            most=settings.stream_subscribers,
-        ),
-        webhooks=house.webhooks,
-        webhook_networks=settings.webhook_networks,
-        websub_hub=settings.websub_hub,
-        wake_deliverer=house.wake_deliverer,
-        read_secret=house.keys.get_secret,
-        read=house.read,
-        write=house.write,
-    )
-
-
-def _encode_published(name: str, snapshot: Snapshot, change: Published) -> bytes:
-    from caseflow.api.events import encode_published
-
-    (data,) = encode_published(snapshot, [change], name)
-    return data
-
-
-def make_application(settings: Settings | None = None, *, signs: bool = True) -> "Litestar":
-    """Return the application of a house that opens when it starts and closes when it ends.
-
-    signs: whether it signs the logs; false where a process beside it does.
-    """
-    from caseflow.api.app import create_app
-    from caseflow.web.site import PAGES
-
-    found = settings or read_settings(os.environ)
-
-    @asynccontextmanager
-    async def live(app: "Litestar") -> AsyncIterator[None]:
-        with open_house(found) as house:
-            # Nothing is served that a restored database has forgotten to hide.
-            house.apply_ledger()
-            house.start_publishing(signs=signs)
-            house.start_delivering(partial(_encode_published, found.name))
-            app.state.services = services = make_services(house)
-            try:
-                yield
-            finally:
-                services.case_reads.stop()
-
-    return create_app(None, [live], PAGES)

@@ -18,12 +18,12 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from caseflow.bootstrap import make_application
 from caseflow.database import begin_read, begin_write, make_engine
 from caseflow.domain.facts import ClaimFacts, facts_of
 from caseflow.domain.vocabulary import AnyClaim
 from caseflow.eventstore.partners import add_partner, issue_key, revoke_key
 from caseflow.eventstore.recorder import now_microseconds, read_head
+from caseflow.serving import make_application
 from caseflow.settings import Settings
 from tests.houses import new_settings
 

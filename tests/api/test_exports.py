@@ -14,9 +14,10 @@ from sqlalchemy import text
 
 from caseflow.api import exports
 from caseflow.api.exports import Export
-from caseflow.bootstrap import House, make_services
+from caseflow.bootstrap import House
 from caseflow.domain.errors import UnauthenticatedError, UnavailableError
 from caseflow.eventstore.partners import Caller
+from caseflow.serving import make_services
 from caseflow.settings import Settings
 from tests.houses import GIVE_UP_SECONDS, new_partner, run_house
 

@@ -10,9 +10,10 @@ import pytest
 from litestar.testing import TestClient
 
 from caseflow.api.app import create_app
-from caseflow.bootstrap import House, make_services
+from caseflow.bootstrap import House
 from caseflow.database import begin_read
 from caseflow.eventstore.quarantine import Suspect
+from caseflow.serving import make_services
 from tests.checks import check_house, dump_table, dump_tables, find_canaries
 from tests.houses import Clock, new_settings, run_house
 

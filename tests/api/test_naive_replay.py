@@ -12,10 +12,10 @@ from litestar.testing import TestClient
 
 from caseflow.api.app import create_app
 from caseflow.api.rendering import render_status
-from caseflow.bootstrap import make_services
 from caseflow.domain.statistics import Statistics
 from caseflow.domain.status import Status
 from caseflow.domain.times import format_time
+from caseflow.serving import make_services
 from tests.histories import History, Step, few, new_history, steps
 from tests.houses import Desk, list_log
 from tests.naive import Naive

@@ -26,11 +26,12 @@ from caseflow.api.openapi_requests import (
 )
 from caseflow.api.reference import ASSETS
 from caseflow.api.webhooks import NewWebhook, Replay, Resumption
-from caseflow.bootstrap import make_services, open_house
+from caseflow.bootstrap import open_house
 from caseflow.domain.checks import check_claim
 from caseflow.domain.vocabulary import TYPES, AnyClaim, Claim
 from caseflow.eventstore.partners import add_partner, issue_key
 from caseflow.projections.public.windows import WINDOW
+from caseflow.serving import make_services
 from caseflow.settings import read_settings
 from tests.databases import sqlite_url
 

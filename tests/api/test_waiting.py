@@ -11,8 +11,9 @@ import pytest
 
 from caseflow.api import services as services_module
 from caseflow.api.services import MAX_AHEAD, MAX_WAITING, Services
-from caseflow.bootstrap import House, make_services
+from caseflow.bootstrap import House
 from caseflow.domain.errors import UnavailableError
+from caseflow.serving import make_services
 from tests.houses import GIVE_UP_SECONDS, Desk, new_partner, new_settings, run_house
 
 from .conftest import Service, items, problem

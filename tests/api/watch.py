@@ -18,9 +18,10 @@ from litestar.testing import TestClient
 
 from caseflow import bootstrap
 from caseflow.api.app import create_app
-from caseflow.bootstrap import make_services, open_house
+from caseflow.bootstrap import open_house
 from caseflow.domain.times import format_time, parse_time
 from caseflow.eventstore.partners import add_partner, issue_key, revoke_key
+from caseflow.serving import make_services
 from caseflow.settings import Settings
 from tests.houses import Clock
 

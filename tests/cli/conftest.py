@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 from litestar.testing import TestClient
 
-from caseflow.bootstrap import make_application
 from caseflow.cli.house import current_settings
 from caseflow.cli.main import main
+from caseflow.serving import make_application
 
 from .serving import Service
 

@@ -13,7 +13,7 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy import make_url, select, update
 
-from caseflow.bootstrap import House, make_application, open_keys
+from caseflow.bootstrap import House, open_keys
 from caseflow.database import begin_read, make_engine
 from caseflow.domain.case import Case
 from caseflow.domain.commands import (
@@ -43,6 +43,7 @@ from caseflow.eventstore.schema import migrate, migrate_keys
 from caseflow.eventstore.wrapping import WrongMasterKeyError
 from caseflow.projections.public.history import Published, list_published
 from caseflow.projections.public.values import WITHDRAWN
+from caseflow.serving import make_application
 from caseflow.settings import Settings
 from tests.canaries import PROFILE, Canaries
 from tests.checks import check_absent, check_house, check_public_tables, dump_tables, find_canaries

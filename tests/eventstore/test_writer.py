@@ -22,10 +22,12 @@ from caseflow.domain.case import Case
 from caseflow.domain.errors import NotFoundError, UnavailableError, VersionConflictError
 from caseflow.domain.events import Event
 from caseflow.domain.vocabulary import AnyClaim
+from caseflow.eventstore.case_cache import CaseCache
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.recorder import CommitUnknownError, now_microseconds
+from caseflow.eventstore.session import Projector
 from caseflow.eventstore.tables import events
-from caseflow.eventstore.writer import MAX_BATCH, CaseCache, Projector
+from caseflow.eventstore.writer import MAX_BATCH
 from caseflow.projections.projector import HouseProjector
 from caseflow.settings import Settings
 from tests.checks import check_house

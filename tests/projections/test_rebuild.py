@@ -13,13 +13,14 @@ from litestar.testing import TestClient
 
 from caseflow import bootstrap
 from caseflow.api.app import create_app
-from caseflow.bootstrap import House, make_services
+from caseflow.bootstrap import House
 from caseflow.domain.commands import ChangeConsent
 from caseflow.domain.errors import CaseflowError
 from caseflow.domain.events import Consent, FigureReported
 from caseflow.projections import rebuild as rebuilding
 from caseflow.projections.rebuild import digest, list_rows
 from caseflow.projections.view import VIEW_SETS, registered
+from caseflow.serving import make_services
 from tests.checks import check_house
 from tests.houses import Clock, Desk, new_partner, new_settings, run_house, submit_demo_cases
 

@@ -62,8 +62,8 @@ def export(
 def _export_case(name: str, output: str | None, *, public: bool, since: int | None) -> None:
     """Write the bundle of a case as it stands: not a byte of it may be another."""
     from caseflow.api.bundles import sign_told, tell_case, tell_public_case
-    from caseflow.bootstrap import make_services
     from caseflow.formats.bundle import render_bundle
+    from caseflow.serving import make_services
 
     from .replay import find_case_id
 
@@ -93,7 +93,7 @@ def _export_case(name: str, output: str | None, *, public: bool, since: int | No
 
 def _export_log(after: int, output: str | None) -> None:
     from caseflow.api.exports import Export
-    from caseflow.bootstrap import make_services
+    from caseflow.serving import make_services
 
     console = messages()
     with opened_house() as house, _opened(output) as file:

@@ -89,7 +89,7 @@ def make_worker_application() -> "Litestar":
     Another process signs the logs.
     """
     die_with_parent()
-    from caseflow.bootstrap import make_application
+    from caseflow.serving import make_application
 
     app = make_application(signs=False)
     app.on_startup.append(partial(_end_streams_on_signals, app))

@@ -69,7 +69,7 @@ def stats(
     from caseflow.api.asked import Moment
     from caseflow.api.rendering import encode
     from caseflow.api.statistics import Wanted, tell_statistics
-    from caseflow.bootstrap import make_services
+    from caseflow.serving import make_services
 
     with opened_house() as house:
         services = make_services(house)

@@ -58,8 +58,8 @@ from .attempts import Attempt, Done
 from .name_index import digest_names, digest_wanted_names
 from .names import Named
 from .partners import NO_KEY, Caller
+from .session import NO_HINTS, Hints, Job, Session
 from .wrapping import KeyedHash
-from .writer import NO_HINTS, Hints, Job, Session
 
 EXTERNAL: Final = "ext:"
 _NO_CASE: Final = "there is no such case"

@@ -31,8 +31,8 @@ from .application import Answer, Submits, check_repeated
 from .attempts import Attempt, Done
 from .erased import ErasureRequest, list_requests, record_request
 from .partners import Caller, get_key
+from .session import Hints, Session
 from .wrapping import KeyedHash
-from .writer import Hints, Session
 
 # What the record itself is visible to, as the views have it.
 _RECORD_VISIBILITY: Final[Visibility] = "partners"

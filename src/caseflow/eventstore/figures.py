@@ -29,8 +29,8 @@ from .application import Answer, Cases, check_repeated, find_named, key_of
 from .attempts import Attempt, Done
 from .names import Named
 from .partners import Caller
+from .session import Hints, Session
 from .wrapping import KeyedHash
-from .writer import Hints, Session
 
 
 class FigureRecorded(NamedTuple):

@@ -48,8 +48,8 @@ from caseflow.domain.vocabulary import VISIBILITY_RANK
 
 from .application import Submits
 from .name_index import digest_names
+from .session import Session
 from .wrapping import KeyedHash
-from .writer import Session
 
 Kind = Literal["claim hidden", "consent narrowed", "cases parted", "figure hidden"]
 

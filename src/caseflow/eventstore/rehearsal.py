@@ -22,7 +22,7 @@ from .attempts import Done
 from .erased import is_erased
 from .names import Named, find_external_ids
 from .reading import LogReader, Snapshot
-from .writer import NO_HINTS, Hints, Job, Session
+from .session import NO_HINTS, Hints, Job, Session
 
 
 class Rehearsal(Session):
