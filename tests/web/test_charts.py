@@ -75,6 +75,13 @@ def test_many_months_are_told_by_years_with_what_held_at_their_ends() -> None:
     assert len(tabulate_returns({"returns": months[1:]}, "en").rows) == 3 <= MOST_MONTHS
 
 
+def test_of_centuries_the_years_are_told_that_changed_something() -> None:
+    months = [month("1125-01", {}, {"deported": 1}), month("2024-06", {}, {"deported": 2}),
+              month("2024-08", {"deported": 1}, {"deported": 2})]  # fmt: skip
+    rows = tabulate_returns({"returns": months}, "en").rows
+    assert [(r.label, r.numbers) for r in rows] == [("1125", (0, 1)), ("2024", (1, 1))]
+
+
 def test_a_correction_that_takes_somebody_out_is_seen() -> None:
     months = [month("2024-06", {"returned": 1}, {"returned": 1}), month("2024-07", {}, {})]
     rows = tabulate_returns({"returns": months}, "en").rows

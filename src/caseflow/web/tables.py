@@ -14,8 +14,10 @@ from caseflow.domain.statistics import RETURNED, SERIES
 from .languages import say
 from .wording import say_month
 
-# More bars than this are years.
+# More bars than this are years, and more years than this are those in which something changed: one
+# removal that is dated to the year 1125 would be nine hundred bars.
 MOST_MONTHS: Final = 24
+MOST_YEARS: Final = 40
 
 
 class Column(NamedTuple):
@@ -78,8 +80,14 @@ def _count_more(at: Json) -> int:
 
 
 def _list_periods(months: Sequence[Json]) -> Iterator[tuple[str, Json]]:
-    """Yield every month from the first to the last, or every year, with what held at its end."""
+    """Yield every month from the first to the last, or every year, with what held at its end.
+
+    Of more years than there is room for, those that changed something.
+    """
     if not months:
+        return
+    if (_number_of(months[-1]["month"]) - _number_of(months[0]["month"])) > MOST_YEARS * 12:
+        yield from {m["month"][:4]: m for m in months}.items()
         return
     every = list(_list_months(months[0]["month"], months[-1]["month"]))
     is_yearly = len(every) > MOST_MONTHS
