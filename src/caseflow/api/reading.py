@@ -9,9 +9,9 @@ from caseflow.domain.errors import CaseflowError, NotFoundError, WithdrawnError
 from caseflow.domain.facts import Frame
 from caseflow.domain.status import Status, resolve
 from caseflow.domain.vocabulary import VISIBILITY_RANK
-from caseflow.eventstore.application import EXTERNAL
 from caseflow.eventstore.erased import is_erased
 from caseflow.eventstore.names import Named, find_case_by_code, find_external_ids
+from caseflow.eventstore.own_names import EXTERNAL
 from caseflow.eventstore.partners import Caller
 from caseflow.eventstore.reading import Snapshot
 from caseflow.projections.partner.history import ERASED, Placed, find_event

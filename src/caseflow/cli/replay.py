@@ -120,8 +120,8 @@ def _parse_id(name: str) -> "UUID | None":
 
 
 def _find_by_external_id(house: "House", snapshot: "Snapshot", name: str) -> "UUID | None":
-    from caseflow.eventstore.application import EXTERNAL
     from caseflow.eventstore.names import find_external_ids
+    from caseflow.eventstore.own_names import EXTERNAL
     from caseflow.eventstore.partners import NO_KEY, Caller, list_partners
 
     if not name.startswith(EXTERNAL):

@@ -34,7 +34,6 @@ from caseflow.domain.errors import (
     ConflictError,
     ExternalIdTakenError,
     IdempotencyKeyReusedError,
-    InvalidInputError,
     NotFoundError,
     WithdrawnError,
 )
@@ -57,14 +56,11 @@ from caseflow.formats.record import canonical_json
 from .attempts import Attempt, Done
 from .name_index import digest_names, digest_wanted_names
 from .names import Named
+from .own_names import NO_CASE, REFERENCES, OwnNames, find_uuid
 from .partners import NO_KEY, Caller
 from .session import NO_HINTS, Hints, Job, Session
 from .wrapping import KeyedHash
 
-EXTERNAL: Final = "ext:"
-_NO_CASE: Final = "there is no such case"
-# Fields of a claim that name other events.
-REFERENCES: Final = ("against", "after")
 # After these a case may be found under other names, or by others.
 _OF_THE_PERSON: Final = frozenset({AmendSubject, ChangeConsent, Review})
 # Crockford's base 32: no letter that could be taken for a digit, or spell a word.
@@ -174,9 +170,10 @@ class Cases:
         check_opening(command)
         content = self._digest_content(opening)
         drawn = self._random_code(command.host_state)
+        own = OwnNames(self._keyed_hash, caller)
+        digest = own.digest(opening.external_id)
 
         def job(session: Session) -> Recorded:
-            digest = self.digest_external_id(caller, opening.external_id)
             known = find_named(session, digest, content)
             if known is not None:
                 return _recorded_before(session, known.case_id, known.event_id)
@@ -188,7 +185,7 @@ class Cases:
                 session.name(digest, Named(command.case_id, recorded.event_id, content))
             return recorded
 
-        names = self._digest_names(caller, opening.external_id)
+        names = own.list_digests(opening.external_id)
         hints = Hints(opens=command.case_id, names=names, code=drawn)
         return self._submit(job, render, attempt, hints)
 
@@ -209,20 +206,19 @@ class Cases:
         Raises InvalidInputError and ConflictError at once; the rest in the future.
         """
         check_claim(claim)
+        own = OwnNames(self._keyed_hash, caller)
 
         def job(session: Session) -> Recorded:
-            case_id = self._resolve_case(session, caller, case_name)
-            resolved = self._resolve_references(session, caller, claim)
+            case_id = own.resolve_case(session, case_name)
+            resolved = own.resolve_references(session, claim)
             content = self._digest_content(resolved, str(case_id))
-            digest = self.digest_external_id(caller, claim.external_id)
             command = RecordClaim(**common, case_id=case_id, claim=resolved)
-            return _execute_once(session, command, digest, content)
+            return _execute_once(session, command, own.digest(claim.external_id), content)
 
         common = self._common(caller, expected_version)
-        references = (case_name, *(getattr(claim, field, None) for field in REFERENCES))
-        own = (_own_name(reference) for reference in references)
-        names = self._digest_names(caller, claim.external_id, *own)
-        hints = Hints(names=names, about=_find_uuid(case_name))
+        references = (getattr(claim, field, None) for field in REFERENCES)
+        names = own.list_digests(claim.external_id, case_name, *references)
+        hints = Hints(names=names, about=find_uuid(case_name))
         return self._submit(job, render, attempt, hints)
 
     def correct_claim(
@@ -244,14 +240,15 @@ class Cases:
         Raises InvalidInputError and ConflictError at once; the rest in the future.
         """
         check_claim(replacement)
+        own = OwnNames(self._keyed_hash, caller)
 
         def job(session: Session) -> Recorded:
-            resolved = self._resolve_references(session, caller, replacement)
-            own = _list_own_versions(session, caller, case_id, claim_id)
-            known = _find_correction(own, resolved, reason)
+            resolved = own.resolve_references(session, replacement)
+            versions = _list_own_versions(session, caller, case_id, claim_id)
+            known = _find_correction(versions, resolved, reason)
             if known is not None:
                 return _recorded_before(session, case_id, known.event_id)
-            has_name = replacement.external_id in {c.claim.external_id for c in own}
+            has_name = replacement.external_id in {c.claim.external_id for c in versions}
             name = None if has_name else replacement.external_id
             command = CorrectClaim(
                 **common,
@@ -262,7 +259,7 @@ class Cases:
                 external_id=name,
             )
             content = self._digest_content(resolved, str(case_id), str(claim_id), reason)
-            return _execute_once(session, command, self.digest_external_id(caller, name), content)
+            return _execute_once(session, command, own.digest(name), content)
 
         common = self._common(caller, expected_version)
         return self._submit(job, render, attempt)
@@ -324,7 +321,7 @@ class Cases:
         def job(session: Session) -> int:
             case = session.find_case(case_id)
             if case is None:
-                raise NotFoundError(_NO_CASE)
+                raise NotFoundError(NO_CASE)
             command = ReleasePublication(
                 case_id=case_id,
                 event_id=event_id,
@@ -357,14 +354,14 @@ class Cases:
         def job(session: Session) -> int | None:
             case = session.find_case(case_id)
             if case is None:
-                raise NotFoundError(_NO_CASE)
+                raise NotFoundError(NO_CASE)
             dossier = session.find_dossier_of(case)
             objections = dossier.main.objections
             # Asked first: whoever sends it twice finds the case hidden by then.
             if any(o.is_open and o.says_the_same(said) for o in objections):
                 return None
             if next(dossier.list_shown(), None) is None:
-                raise NotFoundError(_NO_CASE)
+                raise NotFoundError(NO_CASE)
             hides = can_hide(dossier.main.consent, objections)
             position = self._object(session, dossier.main.id, said)
             # Each has a consent of its own, and would be out again once it is parted from the one
@@ -485,56 +482,16 @@ class Cases:
 
     def digest_external_id(self, caller: Caller, external_id: str | None) -> bytes | None:
         """Return the keyed hash under which a partner's own id is found."""
-        if external_id is None:
-            return None
-        return self._keyed_hash.digest("external-id", str(caller.partner_id), external_id)
+        return OwnNames(self._keyed_hash, caller).digest(external_id)
 
     def digest_wanted_names(self, caller: Caller, names: Iterable[str]) -> frozenset[bytes]:
         """Return the keyed hashes under which cases with near names are found, for a caller."""
         return digest_wanted_names(self._keyed_hash, caller, names)
 
-    def _digest_names(self, caller: Caller, *external_ids: str | None) -> list[bytes]:
-        """Return the keyed hashes of those own ids that are there."""
-        digests = (self.digest_external_id(caller, name) for name in external_ids)
-        return [digest for digest in digests if digest is not None]
-
     def _digest_content(self, content: Struct, *more: str) -> bytes:
         # Defaults are left out already; an empty object says no more than one that is not there.
         told = {name: value for name, value in msgspec.to_builtins(content).items() if value != {}}
         return self._keyed_hash.digest("content", canonical_json(told).decode(), *more)
-
-    def _resolve_case(self, session: Session, caller: Caller, name: str) -> UUID:
-        if not name.startswith(EXTERNAL):
-            return _uuid(name)
-        digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
-        named = session.find_external_id(digest) if digest else None
-        if named is None:
-            raise NotFoundError(_NO_CASE)
-        # Before what the request says is looked at: of whom was erased nothing is told.
-        return session.get_case(named.case_id).id
-
-    def _resolve_references(self, session: Session, caller: Caller, claim: Claim) -> Claim:
-        resolved: dict[str, str] = {}
-        errors = []
-        for field in REFERENCES:
-            text = getattr(claim, field, None)
-            if text is None:
-                continue
-            found = self._resolve_event(session, caller, text)
-            if found is None:
-                errors.append((f"/{field}", "names no event of this case"))
-            else:
-                resolved[field] = str(found)
-        if errors:
-            raise InvalidInputError("the claim names events that it cannot name", errors)
-        return msgspec.structs.replace(claim, **resolved) if resolved else claim
-
-    def _resolve_event(self, session: Session, caller: Caller, name: str) -> UUID | None:
-        if name.startswith(EXTERNAL):
-            digest = self.digest_external_id(caller, name.removeprefix(EXTERNAL))
-            named = session.find_external_id(digest) if digest else None
-            return named.event_id if named else None
-        return _find_uuid(name)
 
     def _unused_code(self, session: Session, code: str) -> str:
         """Return a code that was drawn; where a case has it, another of the same state."""
@@ -548,27 +505,6 @@ def make_code(host_state: str) -> str:
     drawn = secrets.randbits(40)
     letters = "".join(_CODE_LETTERS[drawn >> 5 * n & 31] for n in range(8))
     return f"{host_state}-{letters[:4]}-{letters[4:]}"
-
-
-def _own_name(name: str | None) -> str | None:
-    """Return the partner's own id in a name; None where it is an id of ours."""
-    if name is None or not name.startswith(EXTERNAL):
-        return None
-    return name.removeprefix(EXTERNAL)
-
-
-def _uuid(name: str) -> UUID:
-    found = _find_uuid(name)
-    if found is None:
-        raise NotFoundError(_NO_CASE)
-    return found
-
-
-def _find_uuid(name: str) -> UUID | None:
-    try:
-        return UUID(name)
-    except ValueError:
-        return None
 
 
 def find_named(session: Session, digest: bytes | None, content: bytes) -> Named | None:
