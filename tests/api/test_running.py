@@ -1,5 +1,6 @@
 """The public numbers of now: what is kept and mended is what counting anew gives."""
 
+import time
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,11 +8,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from caseflow import serving
 from caseflow.domain.breakdown import break_down
 from caseflow.domain.statistics import tally
 from caseflow.domain.times import day_of
 from caseflow.eventstore.changes import CaseChanges
 from caseflow.projections.public import statistics as public_statistics
+from caseflow.settings import Settings
 
 from .conftest import AUTHOR, Json, Partner, Service, serve
 
@@ -100,6 +103,23 @@ def test_what_another_process_did_is_counted_too(service: Service, counting: Cou
         assert check(service)["returned"]["deported"] == 1
         # Each process counts for itself, once.
         assert counting.times == 4
+
+
+def test_nobody_has_to_ask_before_everyone_is_counted(
+    house_settings: Settings, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(house_settings) as service:
+        author = service.partner(*AUTHOR)
+        author.tell(author.open(), "wanted.removed")
+    counting.times = 0
+    monkeypatch.setattr(serving, "NUMBERS_SECONDS", 0.01)
+    with serve(house_settings) as again:
+        give_up_at = time.monotonic() + 30
+        while counting.times < 2:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.01)
+        assert check(again)["persons"] == 1
+        assert counting.times == 2, "what is asked for had been counted"
 
 
 def test_an_erased_case_is_gone_from_the_numbers(service: Service) -> None:
