@@ -188,8 +188,16 @@ class House:
 
         For a process that does nothing else.
         """
+
+        def publish() -> None:
+            try:
+                self.publisher.publish()
+            finally:
+                # Nobody tells this process whose key was destroyed: it keeps none.
+                self.keys.forget_all()
+
         self.watcher.start()
-        self._follow_logs(self.publisher.publish)
+        self._follow_logs(publish)
 
     @property
     def is_publishing(self) -> bool:

@@ -228,6 +228,15 @@ def test_another_process_forgets_at_once_when_told(store, engine):
     assert other.get_keys([CASE]) == {CASE: None}
 
 
+def test_a_process_may_forget_all_keys(store, engine):
+    other = KeyStore(engine, MASTER, monotonic=Clock())
+    other.create_keys([CASE, OTHER_CASE])
+    for case_id in (CASE, OTHER_CASE):
+        store.destroy_key(case_id, 99)
+    other.forget_all()
+    assert other.get_keys([CASE, OTHER_CASE]) == {CASE: None, OTHER_CASE: None}
+
+
 def test_the_process_that_destroys_a_key_forgets_it_at_once(engine):
     store = KeyStore(engine, MASTER, monotonic=Clock())
     store.create_keys([CASE])

@@ -88,6 +88,32 @@ def test_a_log_without_records_is_signed_too(house: House) -> None:
     assert (signed(house).size, signed(house).root) == (0, EMPTY_ROOT)
 
 
+def test_a_process_that_does_nothing_else_signs_what_comes_and_keeps_no_key(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = House(house.settings)
+    forgotten: list[int] = []
+    monkeypatch.setattr(apart.keys, "forget_all", lambda: forgotten.append(find_size(house)))
+    working = threading.Thread(target=apart.publish_until_stopped)
+    working.start()
+    try:
+        fill(desk)
+        wait_until(lambda: find_size(house) == house.recorder.get_head().position == 4)
+        wait_until(lambda: 4 in forgotten)
+        # And the house beside it has only to look.
+        house.publisher.look()
+        assert not house.publisher.is_behind("full", -1)
+    finally:
+        apart.publisher.stop()
+        working.join()
+        apart.close()
+
+
+def find_size(house: House) -> int:
+    last = house.served_logs["full"].find_last()
+    return last.size if last else 0
+
+
 def test_the_root_is_that_of_all_stored_records(house: House, desk: Desk) -> None:
     for claims in (1, 4, 0, 7):
         fill(desk, claims)

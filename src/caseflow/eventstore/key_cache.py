@@ -65,3 +65,8 @@ class KeyCache:
         with self._lock:
             self._forgotten += 1
             self._entries.pop(case_id, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._forgotten += 1
+            self._entries.clear()

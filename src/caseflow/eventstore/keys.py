@@ -190,6 +190,10 @@ class KeyStore:
             _empty_journal(self._engine)
         return destroyed
 
+    def forget_all(self) -> None:
+        """Keep no key in memory that was read until now."""
+        self._cache.clear()
+
     def forget(self, case_id: UUID) -> None:
         """Drop the key of a case from memory, on hearing that another process destroyed it."""
         self._cache.forget(case_id)
