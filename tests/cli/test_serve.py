@@ -147,6 +147,10 @@ def test_a_process_of_its_own_signs_and_is_begun_again(tmp_path: Path, port: int
         read_until(service, "is begun again")
         second = find_signing(service)
         assert second != first
+        os.killpg(service.pid, signal.SIGINT)
+        said, _ = service.communicate(timeout=30)
+        assert "begun again" not in said
+        assert not read_command(second)
     finally:
         stop(service)
 

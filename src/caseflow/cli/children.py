@@ -15,6 +15,7 @@ from .logs import set_up_logging
 
 STEP_SECONDS: Final = 0.1
 AGAIN_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,9 @@ class SigningProcess:
                 pass
             if self._stopped.is_set():
                 process.terminate()
-                process.join()
+                process.join(STOP_SECONDS)
+                # Nothing is lost with it: what it has not signed, the next one signs.
+                process.kill()
                 return
             logger.warning("the process that signs the logs has ended, and is begun again")
             self._stopped.wait(AGAIN_SECONDS)
@@ -81,13 +84,14 @@ class SigningProcess:
 
 def sign_logs() -> None:
     """Sign the logs until this process is asked to end: all that the process does."""
+    # A terminal interrupts all processes at once: this one ends when the first asks it to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     set_up_logging()
     from caseflow.bootstrap import House
 
     house = House(current_settings())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: house.publisher.stop())
+    signal.signal(signal.SIGTERM, lambda *_: house.publisher.stop())
     try:
         house.publish_until_stopped()
     finally:

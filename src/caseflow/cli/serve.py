@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .children import STEP_SECONDS, SigningProcess, die_with_parent
+from .children import STEP_SECONDS, STOP_SECONDS, SigningProcess, die_with_parent
 from .house import current_settings, opened_house
 from .logs import make_logging
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from caseflow.settings import Settings
 
 APPLICATION: Final = "caseflow.cli.serve:make_worker_application"
-STOP_SECONDS: Final = 10
 
 
 @click.command()
