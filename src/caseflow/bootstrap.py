@@ -177,7 +177,9 @@ class House:
         signs: false where another process of the deployment signs; how far it has come is looked
         at all the same.
         """
-        work = self.publisher.publish if signs else self.publisher.look
+        if not signs:
+            self.publisher.begin()
+        work = self.publish if signs else self.publisher.look
         self._publishing = threading.Thread(
             target=self._follow_logs, args=(work,), name="publisher", daemon=True
         )

@@ -141,6 +141,8 @@ def test_a_process_of_its_own_signs_and_is_begun_again(tmp_path: Path, port: int
     service = start("serve", tmp_path, port)
     try:
         read_until(service, "listens")
+        # At once, before that process has begun.
+        assert get(f"http://127.0.0.1:{port}/v1/log/key").text.startswith("127.0.0.1")
         assert wait_for(lambda: find_signed_at(port))
         first = find_signing(service)
         os.kill(first, signal.SIGKILL)

@@ -75,6 +75,15 @@ class Publisher:
                 follower.look()
             return leads
 
+    def begin(self) -> None:
+        """Sign each log that nobody has signed yet as it is without records.
+
+        So that its key and a checkpoint are there at once, whichever process goes on from them.
+        """
+        with self._working:
+            for follower in self._followers.values():
+                follower.begin()
+
     def look(self) -> None:
         """Note how far each log is, and how far it is signed, by whatever process."""
         with self._working:
@@ -146,7 +155,7 @@ class LogPublisher:
 
     def publish(self) -> None:
         """Sign what is new, or note in the key store why it is not."""
-        last = self._origins.find_last(self._log.name) or self._begin()
+        last = self.begin()
         try:
             done = self._follow(last)
         except AlteredError as error:
@@ -196,11 +205,15 @@ class LogPublisher:
             return False
         return self._monotonic() - self._progressed > seconds
 
-    def _begin(self) -> Last:
-        """Return the checkpoint of the empty log, or what another process has signed meanwhile."""
+    def begin(self) -> Last:
+        """Return what was signed last; where that is nothing, sign the log without records."""
+        last = self._origins.find_last(self._log.name)
+        if last is not None:
+            return last
         origin = self._origins.make_origin(self._log.name)
         first = self._sign(origin, CompactRange())
         self._checkpoints.begin(self._log.name, first)
+        # Another process may have been faster.
         return self._origins.find_last(self._log.name) or first
 
     def _halt(self, last: Last, why: str) -> None:
