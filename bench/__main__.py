@@ -70,6 +70,8 @@ def measure_one(database: str, events: int, asked: argparse.Namespace) -> dict[s
             try:
                 for work in make_work(deployment, house, place, asked.lines):
                     if _is_asked(work.name, asked):
+                        # What the job before has left to be signed would be measured with it.
+                        deployment.settle()
                         pairs = measure_work(work, max(asked.rounds // 2, 1))
                         figures.append(_sum_up(work.name, pairs))
                         _show(figures[-1])

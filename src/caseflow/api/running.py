@@ -7,7 +7,7 @@ ended is measured to that day), and after what may have changed any of them.
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from caseflow.domain.statistics import CaseFacts
@@ -15,6 +15,9 @@ from caseflow.domain.times import day_of
 from caseflow.eventstore.changes import CaseChanges
 from caseflow.eventstore.reading import Snapshot
 from caseflow.projections.public import statistics as public_statistics
+
+# Shares that no case has any more, before they are forgotten.
+FORGOTTEN_TOGETHER: Final = 1_000
 
 Share = TypeVar("Share")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -99,5 +102,8 @@ class _Counted(Generic[Share, Result_co]):
 
     def _add(self, dossier_id: UUID, facts: CaseFacts) -> None:
         share = self.counting.add(facts)
-        if share is not None:
-            self._shares[dossier_id] = self._known.setdefault(share, share)
+        if share is None:
+            return
+        self._shares[dossier_id] = self._known.setdefault(share, share)
+        if len(self._known) > 2 * len(self._shares) + FORGOTTEN_TOGETHER:
+            self._known = {share: share for share in self._shares.values()}
