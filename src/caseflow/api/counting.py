@@ -47,6 +47,7 @@ class Metrics:
         self.objections = Counter("caseflow_objections", "Objections recorded", registry=registry)
         self._kept = self._requests.labels("GET", KEPT, "200")
         self._unchanged = self._requests.labels("GET", KEPT, "304")
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
 
     def note_batch(self, requests: int, seconds: float) -> None:
@@ -60,11 +61,21 @@ class Metrics:
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note an answer; one that failed or was slow is logged."""
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        count, duration = self._find_series(method, route, status)
+        count.inc()
+        duration.observe(seconds)
         if status >= 500 or (seconds > SLOW_SECONDS and route not in _TAKE_TIME):
             told = {"method": method, "route": route, "status": status}
             logger.warning("request", extra={**told, "seconds": round(seconds, 3)})
+
+    def _find_series(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        # The library looks for them under a lock, which takes as long as to count.
+        key = method, route, status
+        found = self._series.get(key)
+        if found is None:
+            series = self._requests.labels(method, route, status), self._seconds.labels(route)
+            found = self._series[key] = series
+        return found
 
     def noting(self, scope: Any, send: Send) -> Send:
         """Return a `send` that counts the answer by its route, never by its address."""

@@ -9,11 +9,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
-
-from msgspec import Struct
 
 from caseflow.domain.labels import LANGUAGES
 from caseflow.eventstore.changes import CaseChanges
@@ -88,18 +86,34 @@ def make_messages(whole: Whole, media_type: str) -> Messages:
     )
 
 
-class Answer(Struct, frozen=True):
+class Answer:
     """An answer as it went out, and as it goes to readers who have it already.
 
     position: of the log, at which it was made. case_id: the only case it tells of; None for all.
     """
 
-    whole: Messages
-    unchanged: Messages
-    etag: bytes
-    position: int
-    case_id: UUID | None
-    made_at: float
+    def __init__(
+        self, whole: Messages, position: int, case_id: UUID | None, made_at: float
+    ) -> None:
+        self.whole = whole
+        self.position = position
+        self.case_id = case_id
+        self.made_at = made_at
+
+    # Of most answers nobody asks whether they have changed: these are made for whoever does.
+    @cached_property
+    def etag(self) -> bytes:
+        """Return the ETag, as it is sent."""
+        return bytes(dict(self.whole.start["headers"])[b"etag"])
+
+    @cached_property
+    def unchanged(self) -> Messages:
+        """Return what goes to a reader who has the answer."""
+        start = self.whole.start
+        headers = [(name, value) for name, value in start["headers"] if name not in _OF_A_BODY]
+        return Messages(
+            {**start, "status": 304, "headers": headers}, {**self.whole.body, "body": b""}
+        )
 
     def choose(self, known: bytes | None) -> Messages | None:
         """Return what goes to a reader; known: the ETag that it has, as sent.
@@ -174,18 +188,7 @@ class KeptAnswers:
         case_id: the case that it tells of; None where it tells of more than one. What is out of
         date by now is not kept: it may tell of what was withdrawn since.
         """
-        headers = whole.start["headers"]
-        unchanged = [(name, value) for name, value in headers if name not in _OF_A_BODY]
-        answer = Answer(
-            whole=whole,
-            unchanged=Messages(
-                {**whole.start, "status": 304, "headers": unchanged}, {**whole.body, "body": b""}
-            ),
-            etag=dict(headers)[b"etag"],
-            position=position,
-            case_id=case_id,
-            made_at=self._clock(),
-        )
+        answer = Answer(whole, position, case_id, self._clock())
         with self._lock:
             self._drop(key)
             if not self._changes.is_current(position, case_id):
