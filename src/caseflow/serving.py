@@ -117,14 +117,13 @@ def _encode_published(name: str, snapshot: Snapshot, change: Published) -> bytes
 
 
 def count_now(services: Services) -> None:
-    """Count for the public numbers of now what has not been counted, before a reader waits for it.
+    """Count everyone for the public numbers of now, where that has to be done.
 
-    Nearly always it is next to nothing; when a process begins, and on the first change of a day,
-    it is everyone.
+    When a process begins, and on the first change of a day; of many cases it takes some seconds.
     """
     with services.reader.snapshot() as snapshot:
         for running in (services.running_statistics, services.running_breakdown):
-            running.find(snapshot)
+            running.prepare(snapshot)
 
 
 def make_application(settings: Settings | None = None, *, signs: bool = True) -> Litestar:

@@ -53,10 +53,23 @@ class Running(Generic[Share, Result_co]):
         with self._lock:
             self._counted = None
 
+    def prepare(self, snapshot: Snapshot) -> None:
+        """Count everyone where that has to be done, before a reader waits for it.
+
+        What changed since is left to whoever asks: beside many posts, to mend each time what nobody
+        looks at takes a tenth of the processor.
+        """
+        until = self._find_end(snapshot)
+        with self._lock:
+            before = self._counted
+            if before is not None and before.position > snapshot.head.position:
+                return
+            if before is None or not before.fits(snapshot, until):
+                self._counted = _Counted(snapshot, until, self._make(until=until))
+
     def find(self, snapshot: Snapshot) -> Result_co | None:
         """Return the numbers as a snapshot shows them; None for one from before the last."""
-        self._changes.catch_up(snapshot.connection, snapshot.head.position)
-        until = day_of(public_statistics.find_last(snapshot.connection, snapshot.view_set, None))
+        until = self._find_end(snapshot)
         with self._lock:
             before, changed = self._counted, None
             if before is not None and before.position > snapshot.head.position:
@@ -68,6 +81,11 @@ class Running(Generic[Share, Result_co]):
             else:
                 before.take_in(snapshot, changed)
             return before.counting.result()
+
+    def _find_end(self, snapshot: Snapshot) -> str:
+        """Return the day to which custody is measured, once the changes before it are known."""
+        self._changes.catch_up(snapshot.connection, snapshot.head.position)
+        return day_of(public_statistics.find_last(snapshot.connection, snapshot.view_set, None))
 
 
 class _Counted(Generic[Share, Result_co]):
