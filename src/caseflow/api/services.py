@@ -199,8 +199,10 @@ class Services(Struct, frozen=True, kw_only=True):
         key = parse_idempotency_key(request)
         if key is None:
             return None
-        # The language is part of the answer, and so of the request.
-        parts = (request.method, request.url.path, request.url.query, choose_language(request))
+        # The language is part of the answer, and so of the request. The framework's URL would be
+        # taken apart whole for two of its parts.
+        path, query = request.scope["path"], request.scope["query_string"].decode()
+        parts = (request.method, path, query, choose_language(request))
         return self.cases.attempt(caller, key, *parts, sha256(body).hexdigest())
 
     async def wait(self, future: "Future[Answer]") -> Answer:
