@@ -178,7 +178,7 @@ class House:
         at all the same.
         """
         if not signs:
-            self.publisher.begin()
+            try_to(self.publisher.begin, "publisher")
         work = self.publish if signs else self.publisher.look
         self._publishing = threading.Thread(
             target=self._follow_logs, args=(work,), name="publisher", daemon=True

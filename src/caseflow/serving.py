@@ -44,7 +44,6 @@ CACHED_CALENDARS: Final = 50
 
 def make_services(house: House) -> Services:
     """Return what the handlers of the API work with."""
-
     settings = house.settings
     authenticator = Authenticator(house.read, house.clock, house.key_uses.note)
     documents: Cache[Document] = Cache(CACHED_DOCUMENTS)
@@ -146,7 +145,7 @@ def make_application(settings: Settings | None = None, *, signs: bool = True) ->
             try:
                 yield
             finally:
-                counting.stop()
                 services.case_reads.stop()
+                counting.stop()
 
     return create_app(None, [live], PAGES)

@@ -149,10 +149,24 @@ def test_a_process_of_its_own_signs_and_is_begun_again(tmp_path: Path, port: int
         read_until(service, "is begun again")
         second = find_signing(service)
         assert second != first
-        os.killpg(service.pid, signal.SIGINT)
+    finally:
+        stop(service)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_ends_them_and_none_is_begun_again(
+    tmp_path: Path, port: int, number: signal.Signals
+) -> None:
+    service = start("serve", tmp_path, port)
+    try:
+        read_until(service, "listens")
+        assert wait_for(lambda: find_signed_at(port))
+        signing = find_signing(service)
+        os.killpg(service.pid, number)
         said, _ = service.communicate(timeout=30)
-        assert "begun again" not in said
-        assert not read_command(second)
+        assert not said
+        assert not read_command(signing)
     finally:
         stop(service)
 

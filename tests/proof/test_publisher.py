@@ -22,6 +22,7 @@ from caseflow.eventstore.publications import (
     unseal_publication,
 )
 from caseflow.eventstore.recorder import list_notifications
+from caseflow.eventstore.records import EventRecords
 from caseflow.eventstore.tables import events, log_head
 from caseflow.formats.merkle import EMPTY_ROOT, hash_leaf, root_of
 from caseflow.formats.public_record import pack_public_record, render_public_record
@@ -29,6 +30,8 @@ from caseflow.formats.record import commit_fields, pack_body, pack_record, rende
 from caseflow.formats.seal import seal, unseal
 from caseflow.formats.tiles import FULL_LOG_TAG, PUBLIC_LOG_TAG, leaf_data
 from caseflow.proof import audit, publisher
+from caseflow.proof.publisher import LogPublisher
+from caseflow.proof.source import Log
 from caseflow.proof.tile_store import log_tiles, log_trees
 from caseflow.settings import Settings
 from tests.houses import Clock, Desk, answer_of, new_partner, new_settings, run_house, settings_for
@@ -107,6 +110,45 @@ def test_a_process_that_does_nothing_else_signs_what_comes_and_keeps_no_key(
         apart.publisher.stop()
         working.join()
         apart.close()
+
+
+def test_who_does_not_sign_sees_that_a_first_pass_goes_on(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large log is gone over for minutes before anything is signed: that is no standing still."""
+    monkeypatch.setattr(publisher, "TELL_SECONDS", 0)
+    now = [0.0]
+    looking = LogPublisher(
+        house.engine,
+        Log("full", FULL_LOG_TAG, EventRecords(house.keys)),
+        house.publisher._followers["full"]._checkpoints,
+        house.publisher._followers["full"]._origins,
+        house.publisher._followers["full"]._signer,
+        house.clock,
+        lambda: now[0],
+        lambda: False,
+    )
+    fill(desk)
+    house.publish()
+    fill(desk)
+    looking.look()
+    now[0] = 40
+    assert looking.is_behind(30)
+    # As after a start: what was signed has been gone over, and what is new is not signed yet.
+    house.publisher.forget_passes()
+    with monkeypatch.context() as patch:
+        patch.setattr(LogPublisher, "_extend", refuse)
+        with pytest.raises(RuntimeError):
+            house.publish()
+    looking.look()
+    assert not looking.is_behind(30)
+    now[0] = 80
+    looking.look()
+    assert looking.is_behind(30), "and nobody has been seen since"
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError
 
 
 def find_size(house: House) -> int:

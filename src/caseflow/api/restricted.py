@@ -44,13 +44,12 @@ class _Place(NamedTuple):
     def within(self, value: dict[str, Any]) -> "_Place":
         """Return the place of an object that stands in this one."""
         partner = value.get("partner", self.partner)
-        named = value.get("id")
         if isinstance(case := value.get("case"), str):
-            return _Place(case, named, partner)
-        if named is not None and "code" in value:
-            return _Place(named, None, partner)
-        if named is not None and self.case is None:
-            return _Place(None, named, partner)
+            return _Place(case, value.get("id"), partner)
+        if "id" in value and "code" in value:
+            return _Place(value["id"], None, partner)
+        if "id" in value and self.case is None:
+            return _Place(None, value["id"], partner)
         # Most objects in an answer are parts of another.
         return self if partner is self.partner else self._replace(partner=partner)
 

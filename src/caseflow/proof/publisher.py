@@ -31,6 +31,8 @@ from .tile_store import TileStore
 STEP: Final = 8_192
 # How long a pass over a large log may hold up the next signature, each time.
 SLICE_SECONDS: Final = 1.0
+# How often other processes are told that the first pass is going on.
+TELL_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +154,9 @@ class LogPublisher:
         self._worked = 0.0
         self._signed_size = -1
         self._progressed = monotonic()
+        # When this process last told that it works, and when any was last seen to.
+        self._told = -TELL_SECONDS
+        self._seen_work = 0
 
     def publish(self) -> None:
         """Sign what is new, or note in the key store why it is not."""
@@ -186,12 +191,12 @@ class LogPublisher:
         self._schedule, self._audit = Schedule(self._monotonic), None
 
     def look(self) -> None:
-        """Note how far the log is, and how far it is signed."""
+        """Note how far the log is, how far it is signed, and whether somebody is on the way."""
         last = self._origins.find_last(self._log.name)
-        signed = last.size if last else 0
-        if signed >= self._count() or signed != self._signed_size:
+        signed, worked = last.size if last else 0, self._tiles.find_work()
+        if signed >= self._count() or (signed, worked) != (self._signed_size, self._seen_work):
             self._progressed = self._monotonic()
-        self._signed_size = signed
+        self._signed_size, self._seen_work = signed, worked
 
     def _count(self) -> int:
         try:
@@ -293,11 +298,18 @@ class LogPublisher:
             if not self._schedule.is_trusted:
                 # Nobody waits in vain: it goes on, and ends.
                 self._progressed = now
+                self._tell_work(now)
             elif now - began > SLICE_SECONDS:
                 return False
             if self._is_stopped():
                 return False
         return True
+
+    def _tell_work(self, now: float) -> None:
+        """Tell the processes that do not sign that this one goes on."""
+        if now - self._told >= TELL_SECONDS:
+            self._tiles.note_work(self._clock())
+            self._told = now
 
     def _end_pass(self, audit: Audit) -> None:
         self._audit = None

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     delete,
     func,
+    insert,
     select,
     update,
 )
@@ -49,6 +50,15 @@ log_trees: Final = Table(
     metadata,
     Column("log", String(8), primary_key=True),
     Column("size", BigInteger, nullable=False),
+)
+
+# Whoever signs may go over a large log for minutes before; others see here that somebody does.
+log_passes: Final = Table(
+    "log_passes",
+    metadata,
+    Column("log", String(8), primary_key=True),
+    # Microseconds since the Unix epoch (UTC).
+    Column("worked_at", BigInteger, nullable=False),
 )
 
 Hashes = tuple[bytes, ...]
@@ -98,6 +108,18 @@ class TileStore:
             if rows:
                 _put_tiles(connection, rows)
             _grow(connection, self._log, size)
+
+    def note_work(self, at: int) -> None:
+        """Note that a pass over the log was going on at a time, in microseconds."""
+        with wrapped_errors(), begin_write(self._engine) as connection:
+            connection.execute(delete(log_passes).where(log_passes.c.log == self._log))
+            connection.execute(insert(log_passes).values(log=self._log, worked_at=at))
+
+    def find_work(self) -> int:
+        """Return when a pass over the log was last seen to be going on, 0 for never."""
+        query = select(log_passes.c.worked_at).where(log_passes.c.log == self._log)
+        with wrapped_errors(), begin_read(self._engine) as connection:
+            return connection.scalar(query) or 0
 
     def clear(self) -> None:
         """Forget all tiles, for they are wrong."""
