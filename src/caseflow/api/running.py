@@ -1,8 +1,8 @@
 """The public numbers of now, kept from one change to the next.
 
 Counted anew they take as long as there are cases; what changed is subtracted and added instead. All
-cases are counted when a process first asks, on the first change of a day (custody that has not
-ended is measured to that day), and after what may have changed any of them.
+cases are counted when a process begins, on the first change of a day (custody that has not ended is
+measured to that day), and after what may have changed any of them.
 """
 
 import threading
