@@ -12,12 +12,13 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from caseflow.domain.identifiers import as_uuid
 from caseflow.eventstore.changes import CaseChanges
 from caseflow.eventstore.reading import LogReader, Snapshot
 from caseflow.projections.public.status import PublicCase, find_cases
 
 from .kept import Messages
-from .parameters import CODE, as_uuid
+from .parameters import CODE
 
 MAX_BATCH: Final = 200
 

@@ -193,14 +193,6 @@ def parse_identifier(query: Query, name: str) -> UUID | None:
         raise invalid_parameter(name, "must be an id (UUID)") from error
 
 
-def as_uuid(text: str) -> UUID | None:
-    """Return the id that a text spells, or None."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def parse_search(query: Query) -> str | None:
     """Return the words of `q`, as typed, or None."""
     words = query.get("q")

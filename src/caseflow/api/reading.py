@@ -7,6 +7,7 @@ from uuid import UUID
 from caseflow.domain.dossier import Dossier
 from caseflow.domain.errors import CaseflowError, NotFoundError, WithdrawnError
 from caseflow.domain.facts import Frame
+from caseflow.domain.identifiers import as_uuid
 from caseflow.domain.status import Status, resolve
 from caseflow.domain.vocabulary import VISIBILITY_RANK
 from caseflow.eventstore.erased import is_erased
@@ -22,7 +23,7 @@ from caseflow.projections.public.history import Published
 from caseflow.projections.public.status import PublicCase
 
 from .asked import NOW, Moment
-from .parameters import CODE, as_uuid
+from .parameters import CODE
 from .rendering import (
     render_case,
     render_public_case,

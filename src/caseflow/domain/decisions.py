@@ -60,6 +60,7 @@ from .events import (
     SubjectAmended,
     VisibilityChanged,
 )
+from .identifiers import as_uuid
 from .names import finds_name
 from .objections import MOST_OPEN, can_hide
 from .publication import (
@@ -299,7 +300,7 @@ def _check_references(
     errors = []
     for field in ("against", "after"):
         text = getattr(claim, field, None)
-        if text is not None and _as_uuid(text) not in readable:
+        if text is not None and as_uuid(text) not in readable:
             errors.append((f"/{field}", "names no event of this case"))
         elif correcting and text and case.claims[UUID(text)].root == correcting.root:
             errors.append((f"/{field}", "names the claim that is corrected"))
@@ -309,13 +310,6 @@ def _check_references(
             errors.append(("/after", "the dates say that it happened before that event"))
     if errors:
         raise InvalidInputError("the claim names events that it cannot name", errors)
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _check_names(case: Case, claim: Claim, pointer: str | None = None) -> None:

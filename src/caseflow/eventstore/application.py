@@ -49,6 +49,7 @@ from caseflow.domain.events import (
     PublicationResumed,
     Subject,
 )
+from caseflow.domain.identifiers import as_uuid
 from caseflow.domain.objections import can_hide
 from caseflow.domain.vocabulary import Claim, Country, ExternalId
 from caseflow.formats.record import canonical_json
@@ -56,7 +57,7 @@ from caseflow.formats.record import canonical_json
 from .attempts import Attempt, Done
 from .name_index import digest_names, digest_wanted_names
 from .names import Named
-from .own_names import NO_CASE, REFERENCES, OwnNames, find_uuid
+from .own_names import NO_CASE, REFERENCES, OwnNames
 from .partners import NO_KEY, Caller
 from .session import NO_HINTS, Hints, Job, Session
 from .wrapping import KeyedHash
@@ -218,7 +219,7 @@ class Cases:
         common = self._common(caller, expected_version)
         references = (getattr(claim, field, None) for field in REFERENCES)
         names = own.list_digests(claim.external_id, case_name, *references)
-        hints = Hints(names=names, about=find_uuid(case_name))
+        hints = Hints(names=names, about=as_uuid(case_name))
         return self._submit(job, render, attempt, hints)
 
     def correct_claim(

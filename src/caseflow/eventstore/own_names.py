@@ -6,8 +6,10 @@ from uuid import UUID
 from msgspec import structs
 
 from caseflow.domain.errors import InvalidInputError, NotFoundError
+from caseflow.domain.identifiers import as_uuid
 from caseflow.domain.vocabulary import Claim
 
+from .names import Named
 from .partners import Caller
 from .session import Session
 from .wrapping import KeyedHash
@@ -46,12 +48,11 @@ class OwnNames:
     def resolve_case(self, session: Session, name: str) -> UUID:
         """Return the case that a name stands for. Raises NotFoundError where it names none."""
         if not name.startswith(EXTERNAL):
-            found = find_uuid(name)
+            found = as_uuid(name)
             if found is None:
                 raise NotFoundError(NO_CASE)
             return found
-        digest = self.digest(name.removeprefix(EXTERNAL))
-        named = session.find_external_id(digest) if digest else None
+        named = self._find_named(session, name)
         if named is None:
             raise NotFoundError(NO_CASE)
         # Before what the request says is looked at: of whom was erased nothing is told.
@@ -79,15 +80,10 @@ class OwnNames:
 
     def _resolve_event(self, session: Session, name: str) -> UUID | None:
         if not name.startswith(EXTERNAL):
-            return find_uuid(name)
-        digest = self.digest(name.removeprefix(EXTERNAL))
-        named = session.find_external_id(digest) if digest else None
+            return as_uuid(name)
+        named = self._find_named(session, name)
         return named.event_id if named else None
 
-
-def find_uuid(name: str) -> UUID | None:
-    """Return the id that a text spells, or None."""
-    try:
-        return UUID(name)
-    except ValueError:
-        return None
+    def _find_named(self, session: Session, name: str) -> Named | None:
+        digest = self.digest(name.removeprefix(EXTERNAL))
+        return session.find_external_id(digest) if digest else None

@@ -9,7 +9,7 @@ import hmac
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -66,6 +66,7 @@ publications = Table(
 
 
 Fields: TypeAlias = dict[str, Any]
+_Said = TypeVar("_Said")
 
 
 class SealedPart(NamedTuple):
@@ -215,22 +216,24 @@ def unseal_publication(
 
     keys: of `list_cases`. Raises UnsealError for another key.
     """
-    return [
-        OpenedPart(case_id, *unseal(derive_key(key), stored.record.entry_id, data))
-        for case_id, data in stored.sealed
-        if (key := keys[case_id]) is not None
-    ]
+    return [OpenedPart(*part) for part in _open(stored, keys, unseal)]
 
 
 def open_values(
     stored: StoredPublication, keys: Mapping[UUID, bytes | None]
 ) -> list[tuple[UUID, bytes, dict[str, bytes]]]:
     """Return what `unseal_publication` does, with the JSON of each value as it was sealed."""
-    return [
-        (case_id, *unseal_values(derive_key(key), stored.record.entry_id, data))
-        for case_id, data in stored.sealed
-        if (key := keys[case_id]) is not None
-    ]
+    return list(_open(stored, keys, unseal_values))
+
+
+def _open(
+    stored: StoredPublication,
+    keys: Mapping[UUID, bytes | None],
+    unseal_part: Callable[[bytes, UUID, bytes], tuple[bytes, _Said]],
+) -> Iterator[tuple[UUID, bytes, _Said]]:
+    for case_id, data in stored.sealed:
+        if (key := keys[case_id]) is not None:
+            yield case_id, *unseal_part(derive_key(key), stored.record.entry_id, data)
 
 
 def list_publications(connection: Connection, after: int, limit: int) -> list[StoredPublication]:
